@@ -186,6 +186,13 @@ class Citation:
         """Number of the evidence in its answer."""
         return self.evidence.label
 
+    @property
+    def address(self) -> str:
+        """Where the quote stands, for good: ``article_id@version:start-end``."""
+        evidence = self.evidence
+        span = evidence.span
+        return f"{evidence.article.article_id}@{evidence.version}:{span.start}-{span.end}"
+
 
 class Support(StrEnum):
     """How far cited evidence supports a sentence."""
@@ -395,3 +402,60 @@ class SyncReport:
     passages: int
     skipped: tuple[Skip, ...]
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a sync has come: articles done of articles to do, and passages embedded so far."""
+
+    done: int
+    total: int
+    passages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a store holds.
+
+    Parameters
+    ----------
+    store : str
+        Data folder.
+    corpus : str or None
+        Folder it was last synced with.
+    articles, passages : int
+        What is live now.
+    publishers : tuple of str
+        In alphabetical order.
+    first_published, last_published : datetime.date or None
+    embedder : str
+        Name of the embedding model.
+    mode : Mode
+        What writes answers now.
+    model : str
+        Name of what writes them.
+    bytes_on_disk : int
+    settings_fingerprint : str
+    """
+
+    store: str
+    corpus: str | None
+    articles: int
+    passages: int
+    publishers: tuple[str, ...]
+    first_published: date | None
+    last_published: date | None
+    embedder: str
+    mode: Mode
+    model: str
+    bytes_on_disk: int
+    settings_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One health check: what was looked at, whether it is well, and what was seen or to do."""
+
+    name: str
+    ok: bool
+    detail: str
