@@ -1,0 +1,111 @@
+"""Answers over a folder of news articles, every sentence pinned to words of an article.
+
+Public names are loaded when they are first used, so that ``import rag`` stays quick.
+
+Examples
+--------
+>>> from rag import Assistant
+>>> with Assistant.open("corpus") as assistant:  # doctest: +SKIP
+...     print(assistant.ask("How many working holiday visas are there?").text)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rag.errors import (
+        CorpusError,
+        DatelineError,
+        EvaluationError,
+        IntegrityError,
+        ModelError,
+        QuestionError,
+        SettingsError,
+        StoreError,
+        StoreLockedError,
+        StoreMismatchError,
+        UserError,
+    )
+    from rag.pipeline import Assistant
+    from rag.schema import (
+        Abstention,
+        AbstentionReason,
+        Answer,
+        Article,
+        Check,
+        Citation,
+        Evidence,
+        Filter,
+        Hit,
+        Mode,
+        Passage,
+        Progress,
+        Sentence,
+        Skip,
+        Span,
+        Status,
+        Support,
+        SyncReport,
+        Timing,
+        Verdict,
+    )
+    from rag.settings import Settings
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Abstention",
+    "AbstentionReason",
+    "Answer",
+    "Article",
+    "Assistant",
+    "Check",
+    "Citation",
+    "CorpusError",
+    "DatelineError",
+    "EvaluationError",
+    "Evidence",
+    "Filter",
+    "Hit",
+    "IntegrityError",
+    "Mode",
+    "ModelError",
+    "Passage",
+    "Progress",
+    "QuestionError",
+    "Sentence",
+    "Settings",
+    "SettingsError",
+    "Skip",
+    "Span",
+    "Status",
+    "StoreError",
+    "StoreLockedError",
+    "StoreMismatchError",
+    "Support",
+    "SyncReport",
+    "Timing",
+    "UserError",
+    "Verdict",
+    "__version__",
+]
+
+# Where names live that are not nouns; an exception is known by its ending.
+_MODULES = {"Assistant": "rag.pipeline", "Settings": "rag.settings"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module of a public name on first use, and keep the name."""
+    if name not in __all__:
+        raise AttributeError(f"module 'rag' has no attribute {name!r}")
+    ending = "rag.errors" if name.endswith("Error") else "rag.schema"
+    value = getattr(import_module(_MODULES.get(name, ending)), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List what is loaded and what can be."""
+    return sorted(set(globals()) | set(__all__))
