@@ -41,6 +41,14 @@ _CODE = re.compile(r"<!--|<(?P<name>script|style|svg)\b[^<>]{0,500}>?", re.IGNOR
 _CODE_ENDS = {
     name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in ("script", "style", "svg")
 } | {"comment": re.compile("-->")}
+# What a reader of the page doesn't see must not be quoted.
+_HIDDEN_ELEMENTS = (
+    "//*[@hidden]",
+    "//template",
+    "//noscript",
+    "//*[contains(translate(@style, 'DISPLAYNOE ', 'displaynoe'), 'display:none')]",
+    "//*[contains(translate(@style, 'VISBLTYHDEN ', 'visbltyhden'), 'visibility:hidden')]",
+)
 _MAX_FRONT_MATTER_LINES = 100
 _MAX_TITLE = 200
 _FRONT_MATTER_LINE = re.compile(r"(?P<key>[A-Za-z_][\w-]*)[ \t]*:(?:[ \t]+(?P<value>.*))?$")
@@ -133,12 +141,18 @@ def parse_html(source: str) -> Content:
     source = _without_code(source)
     _check_size(source, "HTML", MAX_HTML_CHARACTERS)
     import trafilatura
+    from trafilatura.settings import use_config
 
+    config = use_config()
+    # Below this length trafilatura takes all text of the page instead; news can be short.
+    config["DEFAULT"]["MIN_EXTRACTED_SIZE"] = "50"
     try:
         found = trafilatura.bare_extraction(
             source,
             with_metadata=True,
             include_comments=False,
+            prune_xpath=list(_HIDDEN_ELEMENTS),
+            config=config,
             # Only a date that the page declares: one from its text may be any day.
             date_extraction_params={"extensive_search": False, "original_date": True},
         )
@@ -260,7 +274,7 @@ def _markdown_text(source: str, title: str) -> tuple[str, str]:
             blocks.append(token.content)
         elif token.type == "html_block":
             blocks.append(html.unescape(_TAG.sub(" ", _without_code(token.content))))
-    return title, "\n".join(block for block in blocks if block.strip())
+    return title, "\n".join(filter(None, map(str.strip, blocks)))
 
 
 def _inline_text(children: Iterable[Token]) -> str:
