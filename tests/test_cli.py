@@ -344,7 +344,7 @@ def test_ask_loads_no_language_model_library_and_no_web_page(synced: Path) -> No
         "import sys, rag.cli\n"
         "try:\n    rag.cli.main()\n"
         "finally:\n"
-        "    heavy = {'llama_index', 'openai', 'gradio', 'torch', 'rich', 'pandas'}\n"
+        "    heavy = {'llama_index', 'openai', 'gradio', 'torch', 'pandas'}\n"
         "    print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
     )
     run = subprocess.run(
