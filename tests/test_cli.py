@@ -318,6 +318,14 @@ def test_doctor_of_a_spoilt_store_is_status_1_and_says_what(
     assert dateline("doctor", "--store", str(store), "--json").json["ok"] is False
 
 
+# --- eval
+
+
+def test_eval_is_offered_exactly_where_it_is_installed(dateline: Dateline) -> None:
+    offered = re.search(r"^  eval ", dateline("--help").out, re.MULTILINE) is not None
+    assert offered == (ROOT / "eval" / "cli.py").is_file()
+
+
 # --- the process
 
 
