@@ -27,6 +27,8 @@ _GROUPED: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _CLOCK: Final = re.compile(r"(\d{1,2})[:.](\d{2})")
 # What joins two numbers of one range or list.
 _JOINTS: Final = frozenset({"-", "to", "and", "or", ",", ",and", ",or"})
+# A number in words begins with one of these.
+_STARTS: Final = frozenset({*NUMBER_WORDS, *ORDINAL_WORDS, "half", "a", "an"})
 _VALUE_TOLERANCE: Final = 1e-9
 
 
@@ -234,7 +236,9 @@ def find_quantities(tokens: Sequence[Token], days: Sequence[Day]) -> tuple[Quant
     found: list[Quantity] = []
     i = 0
     while i < len(tokens):
-        quantity = None if i in inside else _quantity(tokens, i)
+        word = tokens[i].lower
+        starts = (word[0].isdigit() or word in _STARTS) and i not in inside
+        quantity = _quantity(tokens, i) if starts else None
         if quantity is None:
             i += 1
             continue

@@ -248,9 +248,9 @@ def test_check_of_any_sentence_against_itself_is_verbatim_or_empty(sentence: str
 
 
 HOSTILE = (
-    ["a ", "10 ", "not ", "Lee ", "“", '"', "1,", "said ", "Aug. ", "U.", "half a ", "than "]
-    + ["2025-08-23 Saturday ", "10-20 %, "]
-)  # fmt: skip
+    *("a ", "10 ", "not ", "Lee ", "“", '"', "1,", "said ", "Aug. ", "U.", "half a ", "than "),
+    *("2025-08-23 Saturday ", "10-20 %, "),
+)
 
 
 @pytest.mark.parametrize("unit", HOSTILE)
