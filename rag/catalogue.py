@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,10 +24,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.errors import StoreError, StoreMismatchError
+from rag.lineage import are_copies, bands, page_key, shingles, text_hash
 from rag.schema import Article, Filter, Passage, Skip, Span
 from rag.words import TOKENIZER
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # A title names what an article is about in few words, so a match there counts more than one in
 # the body; 2 was the best of 1, 2, 3, 5 on the realtimeqa questions (see eval/bench_retrieval.py).
@@ -38,26 +40,55 @@ STORED = np.dtype("<f2")
 # SQLite binds at most 32,766 values a statement; longer lists are taken in parts.
 IDS_PER_STATEMENT = 10_000
 
+# Candidates whose wording is compared with a new article's; more share boilerplate alone.
+MOST_COPIES = 50
+
+LIVE = "SELECT version_id FROM versions WHERE state = 'live'"
+
 T = TypeVar("T")
 
 SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE files (
-    relative TEXT PRIMARY KEY, sha256 TEXT NOT NULL, article_ids TEXT NOT NULL, skips TEXT NOT NULL
+    relative TEXT PRIMARY KEY, sha256 TEXT NOT NULL, article_ids TEXT NOT NULL,
+    skips TEXT NOT NULL, yields INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE versions (
     version_id INTEGER PRIMARY KEY AUTOINCREMENT,
     article_id TEXT NOT NULL,
     version TEXT NOT NULL,
     title TEXT NOT NULL,
-    text TEXT NOT NULL,
     publisher TEXT NOT NULL COLLATE NOCASE,
     published INTEGER,
     url TEXT,
-    state TEXT NOT NULL CHECK (state IN ('pending', 'live', 'old'))
+    page TEXT,
+    text_hash BLOB NOT NULL,
+    stored INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'live', 'old')),
+    text TEXT NOT NULL
 );
 CREATE INDEX versions_by_article ON versions (article_id, version);
+CREATE INDEX versions_by_page ON versions (page) WHERE page IS NOT NULL;
+CREATE INDEX versions_by_publisher ON versions (publisher, published) WHERE state = 'live';
+CREATE INDEX versions_by_day ON versions (published) WHERE state = 'live';
 CREATE UNIQUE INDEX one_live_version ON versions (article_id) WHERE state = 'live';
+CREATE TABLE sources (
+    article_id TEXT NOT NULL, source_id TEXT NOT NULL, title TEXT NOT NULL,
+    publisher TEXT NOT NULL COLLATE NOCASE, published INTEGER, url TEXT,
+    PRIMARY KEY (article_id, source_id)
+) WITHOUT ROWID;
+CREATE INDEX sources_by_id ON sources (source_id);
+CREATE TABLE bands (
+    band INTEGER NOT NULL, version_id INTEGER NOT NULL REFERENCES versions ON DELETE CASCADE,
+    PRIMARY KEY (band, version_id)
+) WITHOUT ROWID;
+CREATE INDEX bands_by_version ON bands (version_id);
+CREATE TABLE copies (
+    version_id INTEGER NOT NULL REFERENCES versions ON DELETE CASCADE,
+    copy_id INTEGER NOT NULL REFERENCES versions ON DELETE CASCADE,
+    PRIMARY KEY (version_id, copy_id)
+) WITHOUT ROWID;
+CREATE INDEX copies_by_copy ON copies (copy_id);
 CREATE TABLE passages (
     passage_id INTEGER PRIMARY KEY AUTOINCREMENT,
     version_id INTEGER NOT NULL REFERENCES versions ON DELETE CASCADE,
@@ -79,11 +110,38 @@ CREATE VIRTUAL TABLE stems USING fts5vocab (passage_words, row)
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """What was read from one file of the corpus: its hash, its articles and its skips."""
+    """What was read from one file of the corpus: its hash, its articles and its skips.
+
+    It `yields` if something in it gave way to another file, and must be read again should any
+    file change.
+    """
 
     sha256: str
     article_ids: tuple[str, ...]
     skips: tuple[Skip, ...]
+    yields: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What tells whether a live article is still the same: its version, text, page and day."""
+
+    version: str
+    text_hash: bytes
+    page: str | None
+    published: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOf:
+    """Another source of the text of a live article: what it would be if it stood alone."""
+
+    article_id: str
+    source_id: str
+    title: str
+    publisher: str
+    published: date | None
+    url: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +162,8 @@ class Catalogue:
         The file; made if missing.
     embedder : str
         Fingerprint of the embedding model whose vectors it holds.
+    read_only : bool, default False
+        Open a file in a folder that can't be written.
 
     Raises
     ------
@@ -113,15 +173,12 @@ class Catalogue:
         If the file can't be opened or is not a catalogue.
     """
 
-    def __init__(self, path: Path, *, embedder: str) -> None:
+    def __init__(self, path: Path, *, embedder: str, read_only: bool = False) -> None:
         self.path = path
         self._lock = threading.RLock()
         try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            if not self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            self._db = self._connect(read_only)
+            if not read_only and self._is_new():
                 with self.transaction():
                     for statement in SCHEMA.split(";\n"):
                         self._db.execute(statement)
@@ -133,6 +190,23 @@ class Catalogue:
                 f"can't use the catalogue {path}: {error}; check the disk and the folder's "
                 "permissions, or delete the data folder and sync again"
             ) from error
+
+    def _connect(self, read_only: bool) -> sqlite3.Connection:
+        if read_only:
+            # Immutable: SQLite would otherwise make a file beside it even to read. What a killed
+            # writer left in its log is then not seen; the state before it is whole.
+            address = f"{self.path.resolve().as_uri()}?mode=ro&immutable=1"
+            return sqlite3.connect(
+                address, uri=True, check_same_thread=False, isolation_level=None
+            )
+        db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA foreign_keys = ON")
+        return db
+
+    def _is_new(self) -> bool:
+        return not self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
 
     def _check_made_by(self, embedder: str) -> None:
         schema, model = self.get_meta("schema"), self.get_meta("embedder")
@@ -170,11 +244,14 @@ class Catalogue:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
-                    raise StoreError(
-                        f"can't write to {self.path}: {error}; nothing was changed by this step; "
-                        "free some space or check permissions, then sync again"
-                    ) from error
+                    raise self._unwritten(error) from error
                 raise
+
+    def _unwritten(self, error: sqlite3.Error) -> StoreError:
+        return StoreError(
+            f"can't write to {self.path}: {error}; nothing was changed by this step; "
+            "free some space or check permissions, then sync again"
+        )
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -184,7 +261,12 @@ class Catalogue:
 
     def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._lock:
-            return self._db.execute(sql, values).fetchall()
+            try:
+                return self._db.execute(sql, values).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise StoreError(
+                    f"can't read {self.path}: {error}; run: dateline doctor --repair"
+                ) from error
 
     # -- small facts -------------------------------------------------------------------------
 
@@ -194,9 +276,18 @@ class Catalogue:
         return rows[0][0] if rows else None
 
     def set_meta(self, key: str, value: str) -> None:
-        """Store a fact."""
+        """Store a fact.
+
+        Raises
+        ------
+        StoreError
+            If SQLite can't write.
+        """
         with self._lock:
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+            try:
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+            except sqlite3.Error as error:
+                raise self._unwritten(error) from error
 
     def files(self) -> dict[str, FileRecord]:
         """Return what was read from each file at the last sync, by relative path."""
@@ -205,24 +296,34 @@ class Catalogue:
                 sha256,
                 tuple(json.loads(ids)),
                 tuple(Skip(*skip) for skip in json.loads(skips)),
+                bool(yields),
             )
-            for relative, sha256, ids, skips in self._rows("SELECT * FROM files")
+            for relative, sha256, ids, skips, yields in self._rows("SELECT * FROM files")
         }
 
-    def set_files(self, files: Mapping[str, FileRecord]) -> None:
-        """Replace what is known about every file."""
+    def set_files(self, files: Mapping[str, FileRecord], sources: Iterable[SourceOf] = ()) -> None:
+        """Replace what is known about every file, and about further sources of articles."""
         rows = [
             (
                 relative,
                 record.sha256,
                 json.dumps(record.article_ids),
                 json.dumps([(skip.source, skip.reason) for skip in record.skips]),
+                record.yields,
             )
             for relative, record in files.items()
         ]
         with self.transaction():
             self._db.execute("DELETE FROM files")
-            self._db.executemany("INSERT INTO files VALUES (?, ?, ?, ?)", rows)
+            self._db.executemany("INSERT INTO files VALUES (?, ?, ?, ?, ?)", rows)
+            self._db.execute("DELETE FROM sources")
+            self._db.executemany(
+                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (s.article_id, s.source_id, s.title, s.publisher, _ordinal(s.published), s.url)
+                    for s in sources
+                ],
+            )
 
     # -- writing: pending -> live -> old -> gone ---------------------------------------------
 
@@ -241,15 +342,19 @@ class Catalogue:
             for article, passages in articles:
                 version_id = self._insert(
                     "INSERT INTO versions (article_id, version, title, text, publisher, "
-                    "published, url, state) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending')",
+                    "published, url, page, text_hash, stored, state) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')",
                     (
                         article.article_id,
                         article.version,
                         article.title,
                         article.text,
                         article.publisher,
-                        article.published.toordinal() if article.published else None,
+                        _ordinal(article.published),
                         article.url,
+                        page_key(article.url),
+                        text_hash(article.text),
+                        int(time.time()),
                     ),
                 )
                 added[version_id] = [
@@ -293,6 +398,27 @@ class Catalogue:
                     self._db.executemany(
                         f"INSERT INTO {table} (rowid, title, body) VALUES (?, ?, ?)", words
                     )
+                self._link(version_id)
+
+    def _link(self, version_id: int) -> None:
+        """Note which live versions are copies of this one."""
+        ((text,),) = self._rows("SELECT text FROM versions WHERE version_id = ?", (version_id,))
+        numbers = bands(shingles(text))
+        if not numbers:
+            return
+        near = self._rows(
+            f"SELECT version_id, text FROM bands JOIN versions USING (version_id) "
+            f"WHERE band IN ({_marks(numbers)}) GROUP BY version_id "
+            "ORDER BY count(*) DESC, version_id LIMIT ?",
+            (*numbers, MOST_COPIES),
+        )
+        self._db.executemany(
+            "INSERT INTO copies VALUES (?, ?)",
+            [(version_id, other) for other, other_text in near if are_copies(text, other_text)],
+        )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO bands VALUES (?, ?)", [(band, version_id) for band in numbers]
+        )
 
     def retire(self, article_ids: Iterable[str]) -> None:
         """Let these articles no longer be found."""
@@ -310,6 +436,11 @@ class Catalogue:
                     f"INSERT INTO {table} ({table}, rowid, title, body) VALUES ('delete', ?, ?, ?)",
                     words,
                 )
+            self._db.execute("DELETE FROM bands WHERE version_id = ?", (version_id,))
+            self._db.execute(
+                "DELETE FROM copies WHERE version_id = ? OR copy_id = ?",
+                (version_id, version_id),
+            )
             self._db.execute(
                 "UPDATE versions SET state = 'old' WHERE version_id = ?", (version_id,)
             )
@@ -347,10 +478,63 @@ class Catalogue:
 
     # -- reading -----------------------------------------------------------------------------
 
-    def live_versions(self) -> dict[str, str]:
-        """Return the version of every live article, by article id."""
-        rows = self._rows("SELECT article_id, version FROM versions WHERE state = 'live'")
-        return dict(rows)
+    def live(self) -> dict[str, Live]:
+        """Return what tells whether an article has changed, for every live article by id."""
+        rows = self._rows(
+            "SELECT article_id, version, text_hash, page, published FROM versions "
+            "WHERE state = 'live'"
+        )
+        return {
+            article_id: Live(version, text, page, _day(day))
+            for article_id, version, text, page, day in rows
+        }
+
+    def versions(self, article_id: str) -> list[tuple[Article, bool, int]]:
+        """Return every kept version of an article, oldest first.
+
+        Versions that stood under another id at the same address are part of it, and so is the
+        article whose further source has this id.
+
+        Returns
+        -------
+        list of (Article, bool, int)
+            With whether it is live, and when it was stored, in seconds since 1970.
+        """
+        rows = self._rows(
+            "SELECT article_id, title, text, publisher, published, url, state = 'live', stored "
+            "FROM versions WHERE state != 'pending' AND (article_id IN (SELECT ? UNION "
+            "SELECT article_id FROM sources WHERE source_id = ?) OR page IN "
+            "(SELECT page FROM versions WHERE article_id = ? AND page IS NOT NULL)) "
+            "ORDER BY version_id",
+            (article_id, article_id, article_id),
+        )
+        return [(_article(*row[:6]), bool(row[6]), row[7]) for row in rows]
+
+    def sources(self, article_id: str) -> tuple[SourceOf, ...]:
+        """Return the further sources of an article's text, by id."""
+        rows = self._rows(
+            "SELECT * FROM sources WHERE article_id = ? ORDER BY source_id", (article_id,)
+        )
+        return tuple(SourceOf(*row[:4], _day(row[4]), row[5]) for row in rows)
+
+    def all_sources(self) -> tuple[SourceOf, ...]:
+        """Return every further source."""
+        rows = self._rows("SELECT * FROM sources")
+        return tuple(SourceOf(*row[:4], _day(row[4]), row[5]) for row in rows)
+
+    def copies(self, article_ids: Sequence[str]) -> dict[str, set[str]]:
+        """Return for each live article the ids of live articles that are copies of it."""
+        found: dict[str, set[str]] = {}
+        for part in _parts(article_ids):
+            for a, b in self._rows(
+                "SELECT a.article_id, b.article_id FROM copies JOIN versions AS a "
+                "USING (version_id) JOIN versions AS b ON b.version_id = copy_id "
+                f"WHERE a.article_id IN ({_marks(part)}) OR b.article_id IN ({_marks(part)})",
+                (*part, *part),
+            ):
+                found.setdefault(a, set()).add(b)
+                found.setdefault(b, set()).add(a)
+        return found
 
     def article(self, article_id: str, version: str | None = None) -> Article | None:
         """Return one version of an article, live or old; by default the live one."""
@@ -399,14 +583,9 @@ class Catalogue:
 
     def passage_ids(self, allowed: Filter | None = None) -> list[int]:
         """Return the ids of all live passages, or of those in the articles that are allowed."""
-        condition, values = _condition(allowed or Filter())
-        return _ints(
-            self._rows(
-                "SELECT passage_id FROM passages JOIN versions USING (version_id) "
-                f"WHERE state = 'live' {condition} ORDER BY passage_id",
-                values,
-            )
-        )
+        chosen, values = _live(allowed)
+        rows = self._rows(f"SELECT passage_id FROM passages WHERE version_id IN ({chosen})", values)
+        return sorted(_ints(rows))
 
     def vectors(self, passage_ids: Sequence[int]) -> tuple[list[int], npt.NDArray[np.float32]]:
         """Return the ids that are stored, in ascending order, and their vectors, a row each."""
@@ -454,14 +633,14 @@ class Catalogue:
             BM25 score (above 0, higher is better) by passage id, best first; empty without
             terms.
         """
-        among = "SELECT passage_id FROM passages JOIN versions USING (version_id) WHERE state"
+        among = "SELECT passage_id FROM passages WHERE version_id IN"
         return self._search("passage_words", among, terms, k, allowed)
 
     def search_articles(
         self, terms: Sequence[str], *, k: int, allowed: Filter | None = None
     ) -> dict[int, float]:
         """Find live articles by BM25, like `search_passages`, by version id."""
-        among = "SELECT version_id FROM versions WHERE state"
+        among = "SELECT version_id FROM versions WHERE version_id IN"
         return self._search("article_words", among, terms, k, allowed)
 
     def _search(
@@ -470,12 +649,12 @@ class Catalogue:
         if not terms:
             return {}
         query = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms)
-        condition, values = _condition(allowed or Filter())
-        chosen = f"AND rowid IN ({among} = 'live' {condition}) " if condition else ""
+        chosen, values = _live(allowed)
+        only = f"AND rowid IN ({among} ({chosen})) " if allowed else ""
         rows = self._rows(
-            f"SELECT rowid, rank FROM {table} WHERE {table} MATCH ? {chosen}"
+            f"SELECT rowid, rank FROM {table} WHERE {table} MATCH ? {only}"
             f"AND rank MATCH 'bm25({TITLE_WEIGHT}, {BODY_WEIGHT})' ORDER BY rank LIMIT ?",
-            (query, *values, k),
+            (query, *(values if allowed else ()), k),
         )
         return {rowid: -rank for rowid, rank in rows}
 
@@ -498,6 +677,11 @@ class Catalogue:
             self._rows(f"SELECT term, doc FROM stems WHERE term IN ({_marks(stems)})", stems)
         )
 
+    def count_passages(self) -> int:
+        """Return how many live passages there are."""
+        sql = f"SELECT count(*) FROM passages WHERE version_id IN ({LIVE})"
+        return int(self._rows(sql)[0][0])
+
     def count_words(self) -> int:
         """Return how many passages stand in the full-text index."""
         return int(self._rows("SELECT count(*) FROM passage_words")[0][0])
@@ -506,15 +690,14 @@ class Catalogue:
         """Return what SQLite finds wrong with the file, or None."""
         try:
             result = self._rows("PRAGMA quick_check(1)")[0][0]
-        except sqlite3.DatabaseError as error:
+        except StoreError as error:
             return str(error)
         return None if result == "ok" else str(result)
 
     def count_articles(self, allowed: Filter | None = None) -> int:
         """Return how many live articles there are, or how many are allowed."""
-        condition, values = _condition(allowed or Filter())
-        sql = f"SELECT count(*) FROM versions WHERE state = 'live' {condition}"
-        return int(self._rows(sql, values)[0][0])
+        chosen, values = _live(allowed)
+        return int(self._rows(f"SELECT count(*) FROM ({chosen})", values)[0][0])
 
     def publishers(self) -> tuple[str, ...]:
         """Return the publishers of live articles in alphabetical order."""
@@ -533,25 +716,37 @@ class Catalogue:
         return _day(first), _day(last)
 
 
-def _condition(allowed: Filter) -> tuple[str, list[object]]:
+def _live(allowed: Filter | None) -> tuple[str, list[object]]:
+    """Return a query for the ids of live versions that are allowed by any of their sources."""
+    if not allowed:
+        return LIVE, []
     parts: list[str] = []
     values: list[object] = []
     if allowed.publisher is not None:
-        parts.append("AND publisher = ?")
+        parts.append("AND {0}.publisher = ?")
         values.append(allowed.publisher)
     if allowed.since is not None:
-        parts.append("AND published >= ?")
+        parts.append("AND {0}.published >= ?")
         values.append(allowed.since.toordinal())
     if allowed.until is not None:
-        parts.append("AND published <= ?")
+        parts.append("AND {0}.published <= ?")
         values.append(allowed.until.toordinal())
-    return " ".join(parts), values
+    condition = " ".join(parts)
+    return (
+        f"{LIVE} {condition.format('versions')} UNION SELECT version_id FROM sources "
+        f"JOIN versions USING (article_id) WHERE state = 'live' {condition.format('sources')}",
+        [*values, *values],
+    )
 
 
 def _article(
     article_id: str, title: str, text: str, publisher: str, day: int | None, url: str | None
 ) -> Article:
     return Article(article_id, title, text, publisher, _day(day), url)
+
+
+def _ordinal(day: date | None) -> int | None:
+    return day.toordinal() if day else None
 
 
 def _day(ordinal: int | None) -> date | None:

@@ -19,17 +19,19 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rag.catalogue import FileRecord, NewPassage
-from rag.corpus import Source, find_sources, read_source
+from rag.catalogue import NewPassage
+from rag.corpus import Source, find_sources
 from rag.embed import Embedder
 from rag.errors import CorpusError
-from rag.schema import Article, Passage, Progress, Skip, SyncReport
+from rag.lineage import page_key
+from rag.schema import Article, Passage, Progress, SyncReport
 from rag.split import embedding_text, split_passages
 from rag.store import Store
+from rag.survey import Survey
 
 # Raise it when the reader or the splitter gives another result for the same file, so that every
 # article is read again.
@@ -38,25 +40,12 @@ READING_VERSION = 1
 # Enough to sort by length for the embedder, few enough to lose little when interrupted.
 PASSAGES_PER_BATCH = 512
 
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """The corpus as it is now: what each file holds, and the articles that must be written."""
-
-    files: dict[str, FileRecord]
-    changed: tuple[Article, ...]
-
-    @property
-    def article_ids(self) -> set[str]:
-        return {article_id for file in self.files.values() for article_id in file.article_ids}
-
-    @property
-    def skips(self) -> tuple[Skip, ...]:
-        return tuple(skip for file in self.files.values() for skip in file.skips)
+# In the data folder: pages and feeds fetched by `dateline sync https://…`.
+DOWNLOADS = "downloads"
 
 
 def sync(
-    corpus: Path,
+    corpus: Path | None,
     store: Store,
     embedder: Embedder,
     *,
@@ -67,16 +56,21 @@ def sync(
 ) -> SyncReport:
     """Make the store hold what the corpus holds.
 
+    Interrupted at any moment, by Ctrl-C or worse, it keeps the batches that were finished; the
+    next sync goes on from there.
+
     Parameters
     ----------
-    corpus : Path
-        Folder of articles, or one file.
+    corpus : Path or None
+        Folder of articles, or one file. What was downloaded into the store belongs to the corpus
+        too; None stands for that alone.
     store : Store
     embedder : Embedder
+        Its two methods are called from two threads at once.
     max_tokens, overlap : int
         Longest passage, in tokens, and sentences shared by neighbouring ones.
     progress : callable, optional
-        Told after each batch how far it has come.
+        Told after each batch how far it has come; the total is an estimate until all is read.
     reached : callable, optional
         Told the name of each step of the module's docstring; for tests that kill the process.
 
@@ -97,83 +91,71 @@ def sync(
     catalogue = store.catalogue
     shape = f"{READING_VERSION}:{max_tokens}:{overlap}"
     same_shape = catalogue.get_meta("shape") == shape
-    live = catalogue.live_versions()
-    reading = _read(corpus, catalogue.files() if same_shape else {}, live if same_shape else {})
-    if not reading.article_ids:
-        reasons = "; ".join(f"{skip.source}: {skip.reason}" for skip in reading.skips[:3])
+    live = catalogue.live()
+    found = _find(corpus, store)
+    survey = Survey(found, catalogue.files() if same_shape else {}, live if same_shape else {})
+
+    written: dict[str, bool] = {}
+    passages = 0
+    pages = {article.page for article in live.values() if article.page}
+    batches = _batches(survey.changed(), embedder, max_tokens=max_tokens, overlap=overlap)
+    for batch in _ahead(batches):
+        passages += _apply(batch, store, embedder, reached)
+        for article, _ in batch:
+            stood = article.article_id in live or page_key(article.url) in pages
+            written[article.article_id] = stood
+        if progress:
+            progress(Progress(len(written), max(len(written), survey.expected), passages))
+    kept = survey.article_ids
+    if not kept:
+        reasons = "; ".join(f"{skip.source}: {skip.reason}" for skip in survey.skips[:3])
         raise CorpusError(f"no article in {corpus} could be read ({reasons}); the index is kept")
 
-    done = passages = 0
-    for batch in _batches(reading.changed, embedder, max_tokens=max_tokens, overlap=overlap):
-        passages += _apply(batch, store, embedder, reached)
-        done += len(batch)
-        if progress:
-            progress(Progress(done, len(reading.changed), passages))
-
-    removed = sorted(live.keys() - reading.article_ids)
-    catalogue.retire(removed)
+    gone = sorted(catalogue.live().keys() - kept)
+    if gone:
+        catalogue.retire(gone)
     _drop_old(store)
     reached("dropped")
-    catalogue.set_files(reading.files)
+    if not survey.same:
+        catalogue.set_files(survey.files, survey.sources)
     with catalogue.transaction():
         catalogue.set_meta("shape", shape)
-        catalogue.set_meta("corpus", str(corpus.resolve()))
-    updated = sum(article.article_id in live for article in reading.changed)
+        if corpus is not None:
+            catalogue.set_meta("corpus", str(corpus.resolve()))
+    if written or gone:
+        store.settle()
+    updated = sum(written.get(article_id, False) for article_id in kept)
+    pages = {article.page for article in catalogue.live().values() if article.page}
     return SyncReport(
-        added=len(reading.changed) - updated,
+        added=len(kept & written.keys()) - updated,
         updated=updated,
-        removed=len(removed),
-        unchanged=len(reading.article_ids) - len(reading.changed),
+        # An article whose page goes on under another id was updated, not removed.
+        removed=sum(name in live and live[name].page not in pages for name in gone),
+        unchanged=len(kept - written.keys()),
         passages=passages,
-        skipped=reading.skips,
+        skipped=survey.skips,
         seconds=time.perf_counter() - started,
     )
 
 
-def _read(corpus: Path, before: dict[str, FileRecord], live: dict[str, str]) -> _Reading:
-    files: dict[str, FileRecord] = {}
-    changed: list[Article] = []
-    owners: dict[str, str] = {}
-    for source in find_sources(corpus):
-        known = before.get(source.relative)
-        digest = _digest(source)
-        unchanged = known is not None and digest in (known.sha256, None)
-        if known and unchanged and owners.keys().isdisjoint(known.article_ids):
-            # A file that can't be opened for the moment keeps what was read from it before.
-            skips = known.skips if digest else (Skip(source.relative, "can't be opened now"),)
-            files[source.relative] = FileRecord(digest or "", known.article_ids, skips)
-            owners |= dict.fromkeys(known.article_ids, source.relative)
-            continue
-        articles, read_skips = read_source(source)
-        skipped = list(read_skips)
-        ids = []
-        for article in articles:
-            if other := owners.get(article.article_id):
-                reason = f"its id {article.article_id!r} is already used by {other}; rename one"
-                skipped.append(Skip(source.relative, reason))
-                digest = None  # Read it again next time: the other file may have gone.
-                continue
-            owners[article.article_id] = source.relative
-            ids.append(article.article_id)
-            if live.get(article.article_id) != article.version:
-                changed.append(article)
-        files[source.relative] = FileRecord(digest or "", tuple(ids), tuple(skipped))
-    return _Reading(files, tuple(changed))
-
-
-def _digest(source: Source) -> str | None:
-    try:
-        with source.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
+def _find(corpus: Path | None, store: Store) -> tuple[Source, ...]:
+    downloads = store.folder / DOWNLOADS
+    found = () if corpus is None else find_sources(corpus)
+    if downloads.is_dir() and any(downloads.rglob("*.*")):
+        found += tuple(
+            Source(s.path, f"{DOWNLOADS}/{s.relative}", s.size, s.modified_ns)
+            for s in find_sources(downloads)
+        )
+    if not found:
+        raise CorpusError("nothing to sync; name a folder with your articles")
+    return found
 
 
 Batch = list[tuple[Article, tuple[Passage, ...]]]
 
 
 def _batches(
-    articles: Sequence[Article], embedder: Embedder, *, max_tokens: int, overlap: int
+    articles: Iterable[Article], embedder: Embedder, *, max_tokens: int, overlap: int
 ) -> Iterator[Batch]:
     batch: Batch = []
     size = 0
@@ -188,6 +170,15 @@ def _batches(
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield batches, reading and splitting one while the one before it is embedded."""
+    with ThreadPoolExecutor(1, thread_name_prefix="splitter") as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch
 
 
 def _apply(batch: Batch, store: Store, embedder: Embedder, reached: Callable[[str], None]) -> int:

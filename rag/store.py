@@ -1,17 +1,21 @@
 """The data folder: one process's lock, the catalogue, and the vector index kept in step with it.
 
-Only this module knows which folder Chroma is in and whether it can be trusted. It is, if the seal
-of its files is the one noted after the last completed write, its ids are the catalogue's, and a
-sample of vectors finds itself. Otherwise it is mended or rebuilt from the catalogue.
+Only this module knows which folder Chroma is in and whether it can be trusted. It is, if its
+files bear the seal noted after the last completed write, its ids are the catalogue's, and a
+sample of vectors finds itself. Otherwise it is mended or rebuilt from the catalogue; while that
+isn't possible, the catalogue's own vectors are searched, which is exact and slower.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
+import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -19,14 +23,22 @@ from filelock import FileLock, Timeout
 
 from rag.catalogue import Catalogue
 from rag.errors import StoreError, StoreLockedError
+from rag.exact import ExactSearch
 from rag.schema import Check
-from rag.vectors import VectorIndex, seal
+from rag.seals import is_sealed, quick_seal, seal
+from rag.vectors import Server, VectorIndex
 
 LOCK_SECONDS = 0.5
+RETRY_SECONDS = 30.0
+CATALOGUE = "catalogue.sqlite3"
 
 # A healthy graph may miss a rare vector (5 of 3,500 were seen), a damaged one misses most.
 SAMPLE = 32
 FOUND_AT_LEAST = 0.9
+
+# Kept free on the disk: SQLite fails cleanly when it is full, Chroma's graph library silently.
+_RESERVE_BYTES = 32 * 2**20
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class Store:
@@ -35,9 +47,11 @@ class Store:
     Parameters
     ----------
     folder : Path
-        Made if missing.
+        Made if missing. One that can't be written is opened for reading, if it holds a store.
     embedder : str
         Fingerprint of the embedding model.
+    server : Server, optional
+        Keep the vector index there, not in the folder.
 
     Raises
     ------
@@ -46,20 +60,27 @@ class Store:
     StoreMismatchError
         If the folder was made by another embedding model or schema version.
     StoreError
-        If the folder can't be written.
+        If the folder holds no store and can't be written.
     """
 
-    def __init__(self, folder: Path, *, embedder: str) -> None:
+    def __init__(self, folder: Path, *, embedder: str, server: Server | None = None) -> None:
         self.folder = folder
-        self._lock = _lock(folder)
+        self._server = server
+        self._lock = lock_folder(folder)
         self._vectors: VectorIndex | None = None
-        self._opening = threading.Lock()
+        self._vectors_error: StoreError | None = None
+        self._retry_at = 0.0
+        self._opening = threading.RLock()
         try:
-            self.catalogue = Catalogue(folder / "catalogue.sqlite3", embedder=embedder)
-            self.catalogue.drop_pending()
+            self.catalogue = Catalogue(
+                folder / CATALOGUE, embedder=embedder, read_only=self.read_only
+            )
+            if not self.read_only:
+                self.catalogue.drop_pending()
         except BaseException:
-            self._lock.release()
+            self._release()
             raise
+        self._exact = ExactSearch(self.catalogue)
 
     def __enter__(self) -> Store:
         return self
@@ -72,35 +93,118 @@ class Store:
     ) -> None:
         self.close()
 
+    @property
+    def read_only(self) -> bool:
+        """Whether the folder can't be written, so that sync is refused."""
+        return self._lock is None
+
     def close(self) -> None:
         """Close the files and let other processes use the folder; may be called twice."""
         with self._opening:
-            if self._vectors is not None:
-                self._vectors.close()
-                self._vectors = None
+            self._close_vectors()
             self.catalogue.close()
+            self._release()
+
+    def _close_vectors(self) -> None:
+        if self._vectors is not None:
+            vectors, self._vectors = self._vectors, None
+            vectors.close()
+
+    def _release(self) -> None:
+        if self._lock is not None:
             self._lock.release()
 
     @property
     def vectors(self) -> VectorIndex:
-        """The vector index, opened, and mended if need be, at first use."""
+        """The vector index, opened, and mended if need be, at first use.
+
+        Raises
+        ------
+        StoreError
+            If it can't be opened nor rebuilt: the folder is read-only, the disk full, the server
+            down.
+        """
         with self._opening:
             if self._vectors is None:
-                self._vectors = self._open_trusted() or self._rebuild()
+                if self.read_only:
+                    raise StoreError(
+                        f"the store {self.folder} can't be written, and Chroma opens no other; "
+                        "make it writable"
+                    )
+                self._vectors = self._on_server() if self._server else self._on_disk()
             return self._vectors
+
+    def searchable(self) -> tuple[VectorIndex | ExactSearch, str | None]:
+        """Return what can search vectors now, and the fault if that isn't the vector index.
+
+        After a fault the vector index is tried again half a minute later.
+        """
+        with self._opening:
+            if self._vectors_error is None or time.monotonic() >= self._retry_at:
+                try:
+                    vectors = self.vectors
+                except StoreError as error:
+                    self._fail(error)
+                else:
+                    self._vectors_error = None
+                    return vectors, None
+            return self._exact, str(self._vectors_error)
+
+    def without_index(self, fault: StoreError) -> ExactSearch:
+        """Return the exact search, and use it for a while: the vector index has failed."""
+        with self._opening:
+            self._fail(fault)
+            with suppress(Exception):
+                self._close_vectors()
+            return self._exact
+
+    def _fail(self, fault: StoreError) -> None:
+        self._vectors_error = fault
+        self._retry_at = time.monotonic() + RETRY_SECONDS
 
     @contextmanager
     def writing_vectors(self) -> Iterator[VectorIndex]:
-        """Write to the vector index: it counts as damaged until the block has ended well."""
+        """Write to the vector index; what was written counts once the block has ended well.
+
+        Raises
+        ------
+        StoreError
+            If the index can't be opened or written; it is opened anew, and mended or rebuilt,
+            when it is next used.
+        """
         vectors = self.vectors
-        self.catalogue.set_meta("seal", "")
-        yield vectors
-        self.catalogue.set_meta("seal", seal(vectors.folder))
+        self._require_space()
+        try:
+            yield vectors
+        except StoreError:
+            with self._opening, suppress(Exception):
+                self._close_vectors()
+            raise
+        except KeyboardInterrupt:
+            # Chroma finishes what it was called for before Python hears of the interrupt.
+            self._note_seal(vectors)
+            raise
+        self._note_seal(vectors)
+        self._vectors_error = None
+
+    def settle(self) -> None:
+        """Note the seal that also holds after a power failure; it reads every vector file."""
+        if self._vectors is not None and self._vectors.folder is not None:
+            self.catalogue.set_meta("seal", seal(self._vectors.folder))
 
     def recover(self) -> None:
         """Forget what an interrupted sync left behind, in the catalogue and the vector index."""
+        self.require_writable()
         if self.catalogue.drop_pending():
             self._mend(self.vectors)
+
+    def require_writable(self) -> None:
+        """Raise `StoreError` if the folder can't be written."""
+        if self.read_only:
+            raise StoreError(
+                f"can't write the store {self.folder}: it is read-only; check its permissions, or "
+                "give another folder with --store or RAG_STORE"
+            )
 
     def bytes_on_disk(self) -> int:
         """Return the size of all files in the folder."""
@@ -109,47 +213,70 @@ class Store:
     def check(self) -> tuple[Check, ...]:
         """Look at the lock, the catalogue and the vector index."""
         fault = self.catalogue.integrity_fault()
-        live = self.catalogue.passage_ids()
-        found = self._share_found(self.vectors)
-        return (
-            Check("lock", True, f"held by this process, {os.getpid()}"),
-            Check("catalogue", fault is None, fault or f"{len(live)} passages"),
-            Check(
-                "words",
-                self.catalogue.count_words() == len(live),
-                f"{self.catalogue.count_words()} of {len(live)} passages in the full-text index",
-            ),
-            Check(
-                "vectors",
-                found >= FOUND_AT_LEAST,
-                f"{self.vectors.count()} vectors; {found:.0%} of a sample find themselves",
-            ),
-        )
+        live = self.catalogue.count_passages()
+        words = self.catalogue.count_words()
+        held = "the folder is read-only" if self.read_only else f"held by process {os.getpid()}"
+        checks = [
+            Check("lock", True, held),
+            Check("catalogue", fault is None, fault or f"{live} passages"),
+            Check("words", words == live, f"{words} of {live} passages in the full-text index"),
+        ]
+        try:
+            found, count = self._share_found(self.vectors), self.vectors.count()
+        except StoreError as error:
+            return (*checks, Check("vectors", False, str(error)))
+        detail = f"{count} vectors; {found:.0%} of a sample find themselves"
+        well = found >= FOUND_AT_LEAST and count == live
+        return (*checks, Check("vectors", well, detail))
+
+    def rebuild(self) -> None:
+        """Make the vector index anew from the catalogue.
+
+        Raises
+        ------
+        StoreError
+            If it can't be written.
+        """
+        self.require_writable()
+        with self._opening:
+            self._close_vectors()
+            self._vectors = self._on_server(anew=True) if self._server else self._rebuild()
+            self._vectors_error = None
+
+    # -- on disk -----------------------------------------------------------------------------
+
+    def _on_disk(self) -> VectorIndex:
+        return self._open_trusted() or self._rebuild()
 
     def _open_trusted(self) -> VectorIndex | None:
         name = self.catalogue.get_meta("chroma")
         if name is None or not (self.folder / name).is_dir():
             return None
-        if seal(self.folder / name) != self.catalogue.get_meta("seal"):
+        if not is_sealed(self.folder / name, self.catalogue.get_meta("seal")):
             return None
+        vectors = None
         try:
             vectors = VectorIndex(self.folder / name)
             self._mend(vectors)
             if self._share_found(vectors) >= FOUND_AT_LEAST:
                 return vectors
-            vectors.close()
         except StoreError:
-            pass  # What Chroma can't open is rebuilt below, into another folder.
+            pass  # What Chroma can't open is rebuilt, into another folder.
+        if vectors is not None:
+            vectors.close()
         return None
 
     def _mend(self, vectors: VectorIndex) -> None:
         wanted, stored = set(self.catalogue.passage_ids()), vectors.ids()
         if wanted == stored:
             return
-        self.catalogue.set_meta("seal", "")
         vectors.delete(sorted(stored - wanted))
         vectors.upsert(*self.catalogue.vectors(sorted(wanted - stored)))
-        self.catalogue.set_meta("seal", seal(vectors.folder))
+        self._note_seal(vectors)
+
+    def _note_seal(self, vectors: VectorIndex) -> None:
+        if vectors.folder is not None:
+            self.catalogue.set_meta("seal", quick_seal(vectors.folder))
 
     def _share_found(self, vectors: VectorIndex) -> float:
         ids = self.catalogue.passage_ids()
@@ -157,29 +284,81 @@ class Store:
 
     def _rebuild(self) -> VectorIndex:
         # Into a new folder: what is damaged may be held open, and may be wanted for a report.
+        self._require_space()
         before = self.catalogue.get_meta("chroma")
         number = int(before.rpartition("-")[2]) + 1 if before else 1
         folder = self.folder / f"chroma-{number}"
         shutil.rmtree(folder, ignore_errors=True)
         vectors = VectorIndex(folder)
-        vectors.upsert(*self.catalogue.vectors(self.catalogue.passage_ids()))
-        with self.catalogue.transaction():
-            self.catalogue.set_meta("chroma", folder.name)
-            self.catalogue.set_meta("seal", seal(folder))
+        try:
+            self._fill(vectors)
+            with self.catalogue.transaction():
+                self.catalogue.set_meta("chroma", folder.name)
+                self.catalogue.set_meta("seal", seal(folder))
+        except BaseException:
+            vectors.close()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         for other in self.folder.glob("chroma-*"):
             if other != folder:
                 shutil.rmtree(other, ignore_errors=True)
         return vectors
 
+    def _fill(self, vectors: VectorIndex) -> None:
+        ids = self.catalogue.passage_ids()
+        for start in range(0, len(ids), _FILL):
+            vectors.upsert(*self.catalogue.vectors(ids[start : start + _FILL]))
 
-def _lock(folder: Path) -> FileLock:
+    def _require_space(self) -> None:
+        free = shutil.disk_usage(self.folder).free
+        if free < _RESERVE_BYTES:
+            raise StoreError(
+                f"the disk of the store {self.folder} has {free / 1e6:.0f} MB left, and "
+                f"{_RESERVE_BYTES / 1e6:.0f} MB are needed to write safely; free some space"
+            )
+
+    # -- on a server -------------------------------------------------------------------------
+
+    def _on_server(self, *, anew: bool = False) -> VectorIndex:
+        # Several stores may share a server.
+        store_id = self.catalogue.get_meta("store_id")
+        if store_id is None:
+            store_id = uuid.uuid4().hex
+            self.catalogue.set_meta("store_id", store_id)
+        vectors = VectorIndex(server=self._server, name=f"dateline-{store_id}")
+        try:
+            if not anew:
+                self._mend(vectors)
+                anew = self._share_found(vectors) < FOUND_AT_LEAST
+            if anew:
+                vectors.clear()
+                self._fill(vectors)
+        except BaseException:
+            vectors.close()
+            raise
+        return vectors
+
+
+# Vectors written to a new index at once: 8 MB of float32 at 384 dimensions.
+_FILL = 5_000
+
+
+def lock_folder(folder: Path) -> FileLock | None:
+    """Hold a data folder for this process; return None if it holds a store and is read-only.
+
+    Raises
+    ------
+    StoreLockedError
+        If another live process holds it.
+    StoreError
+        If it can't be written and holds no store.
+    """
     owner = folder / "owner"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # The kernel drops the lock of a process that died, however it died.
         lock = FileLock(folder / "lock", timeout=LOCK_SECONDS)
         lock.acquire()
-        owner.write_text(str(os.getpid()), encoding="ascii")
     except Timeout as error:
         pid = owner.read_text(encoding="ascii") if owner.exists() else "unknown"
         raise StoreLockedError(
@@ -187,8 +366,17 @@ def _lock(folder: Path) -> FileLock:
             "folder with --store or RAG_STORE"
         ) from error
     except OSError as error:
-        raise StoreError(
-            f"can't write the store {folder}: {error.strerror or error}; check the path and its "
-            "permissions, or give another folder with --store or RAG_STORE"
-        ) from error
+        if error.errno in _READ_ONLY and (folder / CATALOGUE).is_file():
+            return None
+        raise _unwritable(folder, error) from error
+    # On a full disk the note can't be written; what is stored can still be read.
+    with suppress(OSError):
+        owner.write_text(str(os.getpid()), encoding="ascii")
     return lock
+
+
+def _unwritable(folder: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"can't write the store {folder}: {error.strerror or error}; check the path and its "
+        "permissions, or give another folder with --store or RAG_STORE"
+    )

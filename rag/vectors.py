@@ -1,35 +1,77 @@
 """The vector index (Chroma): finds near vectors; can be rebuilt from the catalogue at any time.
 
-Chroma overwrites its vector files in place, so a killed writer can leave files that answer
-wrongly, or that crash the process that opens them. Therefore `seal` gives a hash of those files:
-the store keeps the one of the last completed write, and an index whose files differ from it by a
-byte is never opened, but rebuilt.
+It runs embedded in this process on a folder of its own, or on a Chroma server in a trusted
+network; everything after opening it is the same code.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
 
-from rag.errors import StoreError
+from rag.errors import SettingsError, StoreError
+from rag.seals import is_whole
 
 if TYPE_CHECKING:
-    from chromadb.api.models.Collection import Collection
+    from chromadb.api import ClientAPI
 
 COLLECTION = "passages"
 
 # Below `get_max_batch_size()`, 5,461 in Chroma 1.5.
 BATCH = 5_000
 
-# Chroma's defaults of 100 lose a few of the nearest hundred; the extra search costs under 1 ms.
-HNSW: dict[str, Any] = {"space": "cosine", "ef_construction": 200, "ef_search": 200}
+# Chroma writes its vector files when this many vectors stand in its log alone, and reads the log
+# back at every opening, a millisecond a vector. Its default of 1,000 made opening slow.
+LOGGED = 100
+
+# Measured on vectors of news passages (see eval/bench_scale.py): with Chroma's defaults of 100
+# the search loses a few of the nearest hundred; 200 costs under 1 ms more.
+HNSW: dict[str, Any] = {
+    "space": "cosine",
+    "ef_construction": 100,
+    "ef_search": 200,
+    "sync_threshold": LOGGED,
+}
+
+# A server that is up answers at once; one that isn't must not hold up an answer.
+_CONNECT_SECONDS = 3.0
+_SERVER_SECONDS = 60.0
 
 Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A Chroma server: its address and, if it asks for one, a token sent in a header.
+
+    Raises
+    ------
+    SettingsError
+        If the address is not ``http(s)://host[:port]``.
+    """
+
+    url: str
+    token: str | None = None
+    header: str = "X-Chroma-Token"
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        plain = parts.path in ("", "/") and not (parts.query or parts.username or parts.password)
+        if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
+            raise SettingsError(
+                f"RAG_CHROMA_URL is {self.url!r}; give a server as http://host:8000, and its "
+                "token as RAG_CHROMA_TOKEN"
+            )
+
+    def __repr__(self) -> str:
+        # A token must not reach a log or a traceback.
+        return f"Server({self.url!r})"
 
 
 class VectorIndex:
@@ -37,36 +79,60 @@ class VectorIndex:
 
     Parameters
     ----------
-    folder : Path
-        Chroma's own folder; made if missing. Compare its `seal` first if it may be damaged.
+    folder : Path, optional
+        Chroma's own folder; made if missing. Check its seal first if it may be damaged.
+    server : Server, optional
+        Where to find the collection instead.
+    name : str
+        Of the collection; made if missing.
 
     Raises
     ------
     StoreError
-        If Chroma can't open the folder.
+        If Chroma can't open the folder, or the server does not answer.
     """
 
-    def __init__(self, folder: Path) -> None:
-        # Imported here: it takes over a second, and `dateline status` can do without.
-        import chromadb
-        from chromadb.config import Settings
-
+    def __init__(
+        self, folder: Path | None = None, *, server: Server | None = None, name: str = COLLECTION
+    ) -> None:
+        if (folder is None) == (server is None):
+            raise ValueError("give a folder or a server")
         self.folder = folder
+        self.where = str(folder) if server is None else server.url
+        self._name = name
+        self._client: ClientAPI | None = None
         try:
-            self._client = chromadb.PersistentClient(
-                str(folder), settings=Settings(anonymized_telemetry=False)
-            )
-            self._collection: Collection = self._client.get_or_create_collection(
-                COLLECTION, embedding_function=None, configuration={"hnsw": HNSW},  # type: ignore[arg-type]
-            )
+            self._client = _on_disk(folder) if folder is not None else _connect(server)
+            self._collection = self._open_collection()
         except Exception as error:
+            self.close()
+            advice = "run: dateline doctor" if server is None else "start it or unset RAG_CHROMA_URL"
             raise StoreError(
-                f"can't open the vector index {folder}: {error}; run: dateline doctor"
+                f"can't open the vector index {self.where}: {_brief(error)}; {advice}"
             ) from error
 
+    def _open_collection(self) -> Any:
+        assert self._client is not None
+        return self._client.get_or_create_collection(
+            self._name,
+            embedding_function=None,
+            configuration={"hnsw": HNSW},  # type: ignore[arg-type,typeddict-item]
+        )
+
     def close(self) -> None:
-        """Let go of Chroma's files."""
-        self._client.close()  # type: ignore[attr-defined]
+        """Let go of Chroma's files or of the connection."""
+        if self._client is not None:
+            self._client.close()  # type: ignore[attr-defined]
+
+    def clear(self) -> None:
+        """Remove every vector, by making the collection anew."""
+
+        def renew() -> None:
+            assert self._client is not None
+            self._client.delete_collection(self._name)
+            self._collection = self._open_collection()
+
+        self._write(renew)
 
     def upsert(self, ids: Sequence[int], vectors: Vectors) -> None:
         """Add vectors or replace those of the same ids.
@@ -76,20 +142,42 @@ class VectorIndex:
         StoreError
             If Chroma can't write, for instance because the disk is full.
         """
-        try:
-            for start in range(0, len(ids), BATCH):
-                part = slice(start, start + BATCH)
-                self._collection.upsert(ids=_names(ids[part]), embeddings=vectors[part])
-        except Exception as error:
-            raise StoreError(
-                f"can't write the vector index {self.folder}: {error}; free some space or check "
-                "permissions, then sync again"
-            ) from error
+        for start in range(0, len(ids), BATCH):
+            part = slice(start, start + BATCH)
+            names, rows = _names(ids[part]), vectors[part]
+            self._write(lambda n=names, r=rows: self._collection.upsert(ids=n, embeddings=r))
+        if len(ids):
+            self._require_whole(vectors.shape[1])
 
     def delete(self, ids: Sequence[int]) -> None:
-        """Remove vectors; ids that are not there are passed over."""
+        """Remove vectors; ids that are not there are passed over.
+
+        Raises
+        ------
+        StoreError
+            If Chroma can't write.
+        """
         for start in range(0, len(ids), BATCH):
-            self._collection.delete(ids=_names(ids[start : start + BATCH]))
+            names = _names(ids[start : start + BATCH])
+            self._write(lambda n=names: self._collection.delete(ids=n))
+
+    def _write(self, change: Callable[[], object]) -> None:
+        try:
+            change()
+        except Exception as error:
+            raise StoreError(
+                f"can't write the vector index {self.where}: {_brief(error)}; free some space, "
+                "check permissions or the server, then sync again"
+            ) from error
+
+    def _require_whole(self, dimensions: int) -> None:
+        if self.folder is not None and not is_whole(
+            self.folder, count=self.count(), dimensions=dimensions, unwritten=LOGGED
+        ):
+            raise StoreError(
+                f"the files of the vector index {self.where} end early, as on a full disk; free "
+                "some space, then sync again"
+            )
 
     def search(
         self, vector: Vectors, *, k: int, among: Sequence[int] | None = None
@@ -125,21 +213,48 @@ class VectorIndex:
                 include=["distances"],
             )
         except Exception as error:
-            raise StoreError(
-                f"the vector index {self.folder} does not answer: {error}; run: dateline doctor"
-            ) from error
+            raise self._silent(error) from error
         return [
             (int(name), 1.0 - distance)
             for name, distance in zip(found["ids"][0], found["distances"][0], strict=True)
         ]
 
     def ids(self) -> set[int]:
-        """Return every id."""
-        return {int(name) for name in self._collection.get(include=[])["ids"]}
+        """Return every id.
+
+        Raises
+        ------
+        StoreError
+            If Chroma fails.
+        """
+        try:
+            if self.folder is not None:
+                return {int(name) for name in self._collection.get(include=[])["ids"]}
+            # A server refuses answers of unlimited size.
+            found: set[int] = set()
+            while names := self._collection.get(include=[], limit=BATCH, offset=len(found))["ids"]:
+                found |= {int(name) for name in names}
+            return found
+        except Exception as error:
+            raise self._silent(error) from error
 
     def count(self) -> int:
-        """Return the number of vectors."""
-        return int(self._collection.count())
+        """Return the number of vectors.
+
+        Raises
+        ------
+        StoreError
+            If Chroma fails.
+        """
+        try:
+            return int(self._collection.count())
+        except Exception as error:
+            raise self._silent(error) from error
+
+    def _silent(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"the vector index {self.where} does not answer: {_brief(error)}; run: dateline doctor"
+        )
 
     def finds(self, ids: Sequence[int], vectors: Vectors) -> float:
         """Return the share, in [0, 1], of the given vectors that find themselves."""
@@ -153,25 +268,38 @@ class VectorIndex:
         return hits / len(ids)
 
 
-def seal(folder: Path) -> str:
-    """Return a hash over the names and bytes of the vector files below `folder`.
+def _on_disk(folder: Path) -> ClientAPI:
+    # Imported here: it takes over a second, and `dateline status` can do without.
+    import chromadb
+    from chromadb.config import Settings
 
-    Chroma's own SQLite file is left out: it survives a killed writer, and opening it changes
-    it. The ids in it are compared with the catalogue's instead.
-    """
-    digest = hashlib.blake2b(digest_size=16)
-    for path in _vector_files(folder):
-        digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+    return chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
 
 
-def _vector_files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.glob("*/*")):
-        if path.is_file():
-            yield path
+def _connect(server: Server | None) -> ClientAPI:
+    import chromadb
+    import httpx
+    from chromadb.config import Settings
+
+    assert server is not None
+    parts = urlsplit(server.url)
+    # `localhost` may be tried as an IPv6 address first, where nobody listens.
+    client = chromadb.HttpClient(
+        host=parts.hostname or "",
+        port=parts.port or (443 if parts.scheme == "https" else 80),
+        ssl=parts.scheme == "https",
+        headers={server.header: server.token} if server.token else None,
+        settings=Settings(anonymized_telemetry=False),
+    )
+    session: httpx.Client = client._server._session  # type: ignore[attr-defined]
+    session.timeout = httpx.Timeout(_SERVER_SECONDS, connect=_CONNECT_SECONDS)
+    return client
+
+
+def _brief(error: Exception) -> str:
+    """Return the first line of a message: Chroma's may hold a whole page or a trace."""
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:300]
 
 
 def _names(ids: Sequence[int]) -> list[str]:

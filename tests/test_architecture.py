@@ -42,7 +42,7 @@ STAGES = (
     {"terminal"},
 )
 PLACE = {f"rag.{part}": place for place, parts in enumerate(STAGES) for part in parts}
-WRITING = {"rag.index"}
+WRITING = {"rag.index", "rag.survey"}
 READING = {name for name, place in PLACE.items() if place > PLACE["rag.index"]}
 
 # Only what faces a user may know the whole.

@@ -18,7 +18,7 @@ from rag import index
 from rag.errors import CorpusError, StoreError, StoreLockedError, StoreMismatchError
 from rag.schema import Filter, Progress, SyncReport
 from rag.store import Store
-from rag.vectors import seal
+from rag.seals import seal
 
 ANIMALS = ("heron", "otter", "badger", "lynx", "plover")
 
