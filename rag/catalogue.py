@@ -68,9 +68,10 @@ CREATE TABLE versions (
     text TEXT NOT NULL
 );
 CREATE INDEX versions_by_article ON versions (article_id, version);
+CREATE INDEX versions_by_text ON versions (text_hash) WHERE state = 'live';
 CREATE INDEX versions_by_page ON versions (page) WHERE page IS NOT NULL;
-CREATE INDEX versions_by_publisher ON versions (publisher, published) WHERE state = 'live';
-CREATE INDEX versions_by_day ON versions (published) WHERE state = 'live';
+CREATE INDEX versions_by_publisher ON versions (state, publisher, published);
+CREATE INDEX versions_by_day ON versions (state, published);
 CREATE UNIQUE INDEX one_live_version ON versions (article_id) WHERE state = 'live';
 CREATE TABLE sources (
     article_id TEXT NOT NULL, source_id TEXT NOT NULL, title TEXT NOT NULL,
@@ -381,10 +382,19 @@ class Catalogue:
         """Let pending versions be found, and the versions that they replace no longer."""
         with self.transaction():
             for version_id in version_ids:
-                ((article_id, version),) = self._rows(
-                    "SELECT article_id, version FROM versions WHERE version_id = ?", (version_id,)
+                ((article_id, version, text, page),) = self._rows(
+                    "SELECT article_id, version, text_hash, page FROM versions "
+                    "WHERE version_id = ?",
+                    (version_id,),
                 )
-                self._retire(article_id)
+                # A renamed article, too, must never be found twice.
+                for (name,) in self._rows(
+                    "SELECT article_id FROM versions WHERE state = 'live' AND article_id = ? "
+                    "UNION SELECT article_id FROM versions WHERE state = 'live' AND text_hash = ? "
+                    "UNION SELECT article_id FROM versions WHERE state = 'live' AND page = ?",
+                    (article_id, text, page),
+                ):
+                    self._retire(name)
                 # An article that went back to an earlier text: one row of that version is enough.
                 self._db.execute(
                     "DELETE FROM versions WHERE article_id = ? AND version = ? AND state = 'old' "
@@ -734,7 +744,7 @@ def _live(allowed: Filter | None) -> tuple[str, list[object]]:
     condition = " ".join(parts)
     return (
         f"{LIVE} {condition.format('versions')} UNION SELECT version_id FROM sources "
-        f"JOIN versions USING (article_id) WHERE state = 'live' {condition.format('sources')}",
+        f"CROSS JOIN versions USING (article_id) WHERE state = 'live' {condition.format('sources')}",
         [*values, *values],
     )
 

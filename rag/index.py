@@ -111,7 +111,7 @@ def sync(
         reasons = "; ".join(f"{skip.source}: {skip.reason}" for skip in survey.skips[:3])
         raise CorpusError(f"no article in {corpus} could be read ({reasons}); the index is kept")
 
-    gone = sorted(catalogue.live().keys() - kept)
+    gone = sorted((live.keys() | catalogue.live().keys()) - kept)
     if gone:
         catalogue.retire(gone)
     _drop_old(store)
