@@ -68,7 +68,7 @@ CREATE TABLE versions (
     text TEXT NOT NULL
 );
 CREATE INDEX versions_by_article ON versions (article_id, version);
-CREATE INDEX versions_by_text ON versions (text_hash) WHERE state = 'live';
+CREATE INDEX versions_by_text ON versions (text_hash);
 CREATE INDEX versions_by_page ON versions (page) WHERE page IS NOT NULL;
 CREATE INDEX versions_by_publisher ON versions (state, publisher, published);
 CREATE INDEX versions_by_day ON versions (state, published);
@@ -390,8 +390,8 @@ class Catalogue:
                 # A renamed article, too, must never be found twice.
                 for (name,) in self._rows(
                     "SELECT article_id FROM versions WHERE state = 'live' AND article_id = ? "
-                    "UNION SELECT article_id FROM versions WHERE state = 'live' AND text_hash = ? "
-                    "UNION SELECT article_id FROM versions WHERE state = 'live' AND page = ?",
+                    "UNION SELECT article_id FROM versions WHERE +state = 'live' AND text_hash = ? "
+                    "UNION SELECT article_id FROM versions WHERE +state = 'live' AND page = ?",
                     (article_id, text, page),
                 ):
                     self._retire(name)
