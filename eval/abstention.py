@@ -122,4 +122,5 @@ def best_threshold(scores: Sequence[float], positive: Sequence[bool]) -> float:
 def _quotient(part: Weights, whole: Weights) -> Weights:
     """Return `part` / `whole`, NaN where `whole` is 0."""
     empty = np.full(whole.shape, np.nan)
-    return np.divide(part, whole, out=empty, where=whole > 0)
+    np.divide(part, whole, out=empty, where=whole > 0)
+    return empty

@@ -13,7 +13,7 @@ from eval.rows import Row
 from eval.runs import same_ground
 from eval.score import Scored, score
 from eval.significance import holm, mcnemar, paired_randomisation
-from rag.errors import EvaluationError
+from rag import EvaluationError
 
 # Lengths and coverage say how answers are, not how good; retrieval at each k says the same five
 # times over, and Holm would make everything else pay for it.

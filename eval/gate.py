@@ -16,7 +16,7 @@ from eval.jsonl import read_json, write_json
 from eval.metrics import BY_NAME, INVARIANTS
 from eval.runs import FORMAT
 from eval.score import Scored, is_answerable, score
-from rag.errors import EvaluationError
+from rag import EvaluationError
 
 # A soft metric fails when its whole interval of the paired difference lies below minus this.
 # Zero: the interval alone allows for chance, and a copy differs by nothing.

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from rag.errors import EvaluationError
+from rag import EvaluationError
 
 
 def dump(value: object) -> str:

@@ -25,8 +25,7 @@ from eval.questions import Question, QuestionSet, check_quotes
 from eval.records import Reply, StoredHit, article_to_dict, reply_to_dict
 from eval.runs import FORMAT, read_articles, read_info, read_replies, start_run
 from eval.systems import Seconds, System
-from rag.errors import EvaluationError
-from rag.schema import Article
+from rag import Article, EvaluationError
 
 HITS = 20
 # In article units several hits may be one article: so many passages are looked at to name 20.

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from rag.schema import Article
+from rag import Article
 
 _PACKAGES = (
     "dateline-rag",

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.jsonl import dump, read_objects
-from rag.errors import EvaluationError
-from rag.schema import Article
+from rag import Article, EvaluationError
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rag.errors import EvaluationError
-from rag.schema import Answer, Article, Evidence, Hit
+from rag import Answer, Article, EvaluationError, Evidence, Hit
 
 
 @dataclass(frozen=True, slots=True)

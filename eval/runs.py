@@ -21,8 +21,7 @@ from typing import Any
 from eval.jsonl import dump, read_json, read_objects, write_json, write_text
 from eval.questions import Question, QuestionSet, read_questions
 from eval.records import Reply, reply_from_dict
-from rag.errors import EvaluationError
-from rag.schema import Article
+from rag import Article, EvaluationError
 
 FORMAT = 1
 

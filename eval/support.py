@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rag.schema import Support, Verdict
+from rag import Support, Verdict
 
 JUDGE = "rag.verify.check_sentence"
 
@@ -17,7 +17,7 @@ Check = Callable[[str, Sequence[str]], Verdict]
 
 def offline_check() -> Check:
     """Return the check that Dateline itself applies before it shows a sentence."""
-    from rag.verify import check_sentence
+    from rag import check_sentence
 
     return check_sentence
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from eval.questions import Question
 from eval.records import Reply, reply_from_answer
-from rag import Answer, Article, Assistant, Mode
-from rag.errors import UserError
+from rag import Answer, Article, Mode
+
+if TYPE_CHECKING:
+    from rag import Assistant
 
 Seconds = Mapping[str, float]
 
@@ -94,11 +96,16 @@ class DatelineSystem:
         return reply_from_answer(answer, found), seconds
 
     def _ask(self, question: Question) -> Answer:
-        if question.history:
-            raise UserError("follow-ups need Assistant.chat()")
-        return self._assistant.ask(
-            question.question,
-            publisher=question.publisher,
-            since=question.since,
-            until=question.until,
-        )
+        filters = {
+            "publisher": question.publisher,
+            "since": question.since,
+            "until": question.until,
+        }
+        chat = getattr(self._assistant, "chat", None)
+        if not question.history or chat is None:
+            return self._assistant.ask(question.question, **filters)
+        talk = chat()
+        for turn in question.history:
+            talk.ask(turn)
+        answer: Answer = talk.ask(question.question, **filters)
+        return answer

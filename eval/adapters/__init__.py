@@ -7,7 +7,7 @@ from pathlib import Path
 from eval.adapters import context, dialogue, passages, support
 from eval.adapters.support import Pair
 from eval.questions import Dataset
-from rag.errors import EvaluationError
+from rag import EvaluationError
 
 QUESTION_SETS = (
     "beir",

@@ -14,7 +14,7 @@ from typing import Any
 from eval.adapters.reading import day, find, rows, texts
 from eval.questions import Dataset, Gold, Question, QuestionSet
 from eval.text import holds_answer
-from rag.schema import Article
+from rag import Article
 
 
 def multihop_rag(data: Path) -> Dataset:

@@ -7,7 +7,7 @@ from typing import Any
 
 from eval.adapters.reading import find, rows
 from eval.questions import Dataset, Gold, Question, QuestionSet
-from rag.schema import Article
+from rag import Article
 
 
 def canard(data: Path) -> Dataset:

@@ -9,8 +9,7 @@ from typing import Any
 from eval.adapters.reading import day, find, plain, rows, texts
 from eval.jsonl import read_bytes, read_json
 from eval.questions import Dataset, Gold, Question, QuestionSet
-from rag.errors import EvaluationError
-from rag.schema import Article
+from rag import Article, EvaluationError
 
 # A news quiz asks about the days before it; what is older than this can't report its news.
 _HIDDEN_DAYS = 14

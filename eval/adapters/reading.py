@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from eval.jsonl import read_objects
-from rag.errors import EvaluationError
+from rag import EvaluationError
 
 T = TypeVar("T")
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eval.adapters.reading import find, rows, texts
+from rag import split_sentences
+
+_LABEL = re.compile(r"\s{0,3}\[\d{1,3}\]")
+_PASSAGE_NAME = re.compile(r"\(?\b[Pp]assages? \d{1,2}(?:(?:,| and|, and) \d{1,2}){0,9}\)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +23,9 @@ class Pair:
     pair_id, cluster : str
         Pairs that share a source are of one cluster.
     claim : str
-        A sentence, or a whole response of several.
+        A sentence.
     evidence : tuple of str
-        Texts that should support it.
+        Sentences that should support it.
     supported : bool
         Whether people say that they do.
     """
@@ -33,20 +38,30 @@ class Pair:
 
 
 def ragtruth(data: Path) -> tuple[Pair, ...]:
-    """Read RAGTruth: responses to questions over passages; any hallucinated span is not support."""
+    """Read RAGTruth: response sentences against the passages they were written from.
+
+    A sentence is supported if no span that people marked as hallucinated touches it. Phrases such
+    as "passage 2" are taken out, for they name the prompt and not the world; sentences of fewer
+    than three words are left out.
+    """
     path = find(data, "ragtruth", "responses.jsonl.gz", "responses.jsonl")
 
-    def make(values: dict[str, Any], _: int) -> Pair:
-        passages = tuple(part.strip() for part in values["d1"].split("\n\n") if part.strip())
-        return Pair(
-            pair_id=str(values["id"]),
-            cluster=str(values["source_id"]),
-            claim=values["d2"],
-            evidence=passages,
-            supported=values["label"] == "entailment",
-        )
+    def make(values: dict[str, Any], _: int) -> tuple[Pair, ...]:
+        response, source = values["d2"], str(values["source_id"])
+        evidence = _sentences(values["d1"])
+        pairs = []
+        for index, span in enumerate(split_sentences(response)):
+            claim = _PASSAGE_NAME.sub("", span.cut(response))
+            if len(claim.split()) < 3:
+                continue
+            marked = any(
+                label["start"] < span.end and span.start < label["end"]
+                for label in values["labels"]
+            )
+            pairs.append(Pair(f"{values['id']}-{index}", source, claim, evidence, not marked))
+        return tuple(pairs)
 
-    return tuple(rows(path, make))
+    return tuple(pair for made in rows(path, make) for pair in made)
 
 
 def expertqa(data: Path) -> tuple[Pair, ...]:
@@ -60,16 +75,15 @@ def expertqa(data: Path) -> tuple[Pair, ...]:
         pairs = []
         for system, answer in sorted(values["answers"].items()):
             for index, claim in enumerate(answer["claims"]):
-                evidence = tuple(
-                    body for text in texts(claim["evidence"]) if (body := _without_address(text))
-                )
+                cited = (_without_address(text) for text in texts(claim["evidence"]))
+                evidence = tuple(s for text in cited for s in _sentences(text))
                 if claim["support"] not in ("Complete", "Partial", "Incomplete") or not evidence:
                     continue
                 pairs.append(
                     Pair(
                         pair_id=f"{number}-{system}-{index}",
                         cluster=str(number),
-                        claim=claim["claim_string"],
+                        claim=_LABEL.sub("", claim["claim_string"]),
                         evidence=evidence,
                         supported=claim["support"] == "Complete",
                     )
@@ -100,6 +114,7 @@ def qags(data: Path) -> tuple[Pair, ...]:
     path = find(data, "qags", "summaries.jsonl", "mturk_cnndm.jsonl")
 
     def make(values: dict[str, Any], number: int) -> tuple[Pair, ...]:
+        evidence = _sentences(values["article"])
         pairs = []
         for index, sentence in enumerate(values["summary_sentences"]):
             votes = [response["response"] == "yes" for response in sentence["responses"]]
@@ -108,7 +123,7 @@ def qags(data: Path) -> tuple[Pair, ...]:
                     pair_id=f"{number}-{index}",
                     cluster=str(number),
                     claim=sentence["sentence"],
-                    evidence=(values["article"],),
+                    evidence=evidence,
                     supported=2 * sum(votes) > len(votes),
                 )
             )
@@ -124,3 +139,7 @@ def _without_address(text: str) -> str:
     if body.startswith("[") and "]" in body[:6]:
         body = body[body.index("]") + 1 :].strip()
     return body if len(body.split()) >= 5 else ""
+
+
+def _sentences(text: str) -> tuple[str, ...]:
+    return tuple(span.cut(text) for span in split_sentences(text))
