@@ -2,7 +2,8 @@
 
 Results go to stdout, progress and complaints to stderr. Exit status: 0 answered or all well;
 1 no answer, or `doctor` found something wrong; 2 a mistake that the user can fix, told in one
-line; 3 a model or stored data failed; 130 interrupted; 141 the reader of a pipe went away.
+line; 3 a model, stored data or the program itself failed; 130 interrupted; 141 the reader of a
+pipe went away.
 
 Nothing heavy is imported before a command needs it: `dateline --help` loads no model.
 """
@@ -11,6 +12,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -66,7 +69,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="dateline",
     cls=_Commands,
-    help="Answers over a folder of articles, every sentence pinned to words of an article.",
+    help="Answers over a folder of articles, each sentence pinned to words in them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -87,14 +90,22 @@ Since = Annotated[
 Until = Annotated[str | None, typer.Option("--until", help="Only articles up to this day.")]
 
 
-@app.callback()
-def common(
-    version: Annotated[bool, typer.Option("--version", help="Write the version.")] = False,
-) -> None:
-    """Handle options that belong to no command."""
-    if version:
+def _write_version(wanted: bool) -> None:
+    if wanted:
         print(f"dateline {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_write_version, is_eager=True, help="Write the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Take the options that belong to no command."""
 
 
 @app.command()
@@ -123,7 +134,7 @@ def ask(
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer a question with sentences of the articles, or say why there is no answer."""
+    """Answer a question, or say why there is no answer."""
     with _assistant(store) as assistant:
         answer = assistant.ask(question, publisher=publisher, since=since, until=until)
         _remember(answer, _folder(store))
@@ -139,7 +150,10 @@ def chat(
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer one question a line, until the input ends; a number shows what a label cites."""
+    """Answer one question a line until the input ends.
+
+    A number shows the article that the last answer cites under it.
+    """
     with _assistant(store) as assistant:
         folder = _folder(store)
         for line in typed_lines("Ask, or type the number of a citation. Ctrl-D ends."):
@@ -164,7 +178,7 @@ def show(
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the article that a citation stands in, with the quoted sentence marked."""
+    """Print a cited article, the quoted sentence marked."""
     with _assistant(store) as assistant:
         address = _address(citation, _folder(store)) if citation.isdecimal() else citation
         _write_citation(assistant.citation(address), as_json=as_json)
@@ -187,7 +201,7 @@ def status(store: Store = None, as_json: AsJson = False) -> None:
         "publishers": ", ".join(held.publishers) or "none named",
         "published": " to ".join(days) or "no dates",
         "embedder": held.embedder,
-        "answers": f"{held.mode.value} ({held.model})",
+        "answers": " by ".join(dict.fromkeys((held.mode.value, held.model))),
         "settings": held.settings_fingerprint,
     }
     for name, value in rows.items():
@@ -196,7 +210,7 @@ def status(store: Store = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def doctor(store: Store = None, as_json: AsJson = False) -> None:
-    """Check the store, the models and the lock; exit 0 when all is well."""
+    """Check the store, the models and the lock."""
     try:
         with _assistant(store) as assistant:
             checks = assistant.doctor()
@@ -264,12 +278,14 @@ def _remember(answer: Answer, folder: Path) -> None:
 
 def _address(label: str, folder: Path) -> str:
     """Return the address behind a label of the last answer."""
+    note = folder / LAST_ANSWER
     try:
-        labels: dict[str, str] = json.loads((folder / LAST_ANSWER).read_text("utf-8"))["labels"]
+        noted = json.loads(note.read_text("utf-8"))["labels"].items()
+        labels = {str(number): str(address) for number, address in noted}
     except FileNotFoundError as error:
         raise UserError(f"{folder} has no answer yet; run `dateline ask` first") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"can't read {folder / LAST_ANSWER}; run `dateline ask` again") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"can't read {note}; run `dateline ask` again") from error
     number = str(int(label))
     if number not in labels:
         known = ", ".join(labels) or "none"
@@ -308,7 +324,12 @@ def _sync_text(report: SyncReport) -> str:
 def main() -> None:
     """Run the command line and exit with its status."""
     with steady_output():
-        app()
+        try:
+            app(prog_name="dateline")
+        except Exception:
+            # A bug: told in full, and with another status than the 1 that means "no answer".
+            traceback.print_exc()
+            sys.exit(FAILED)
 
 
 if __name__ == "__main__":

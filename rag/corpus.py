@@ -6,6 +6,7 @@ one broken download never stops a sync.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import os
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from rag.clean import clean_line, clean_text, decode
+from rag.clean import clean_line, clean_text, decode, refuse_binary
 from rag.dates import parse_day
 from rag.errors import CorpusError
 from rag.formats import Content, field, parse_html, parse_markdown, parse_plain, web_address
@@ -257,12 +258,21 @@ def _lines(raw: BinaryIO, source: Source) -> Iterator[tuple[int, bytes | None]]:
                 f"line {number}: the file unpacks to more than {limit // 2**20} MB; "
                 "the lines from here on are not read"
             )
-        if number == 1 and line.lstrip().startswith(b"["):
-            raise CorpusError("is one JSON array: write one article a line (JSON Lines)")
+        if number == 1:
+            _check_first_line(line[:_CHUNK])
         if too_long:
             yield number, None
         elif line.strip():
             yield number, line
+
+
+def _check_first_line(line: bytes) -> None:
+    """Refuse in one sentence what would give a bad line after the other."""
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise CorpusError("is UTF-16: JSON Lines must be UTF-8")
+    refuse_binary(line)
+    if line.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
+        raise CorpusError("is one JSON array: write one article a line (JSON Lines)")
 
 
 def _parse_line(line: bytes, default_id: str) -> Article:
