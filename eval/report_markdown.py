@@ -66,8 +66,8 @@ def header(data: ReportData) -> list[tuple[str, str]]:
 def markdown(data: ReportData, extra_plots: Sequence[Plot] = ()) -> str:
     """Return the whole report but the table of questions."""
     scored = data.scored
-    parts = [f"# {scored.run.name} on {scored.run.questions.name}", ""]
-    parts += [f"- {name}: {text}" for name, text in header(data)]
+    parts = [f"# {_cell(f'{scored.run.name} on {scored.run.questions.name}')}", ""]
+    parts += [f"- {name}: {_cell(text)}" for name, text in header(data)]
     parts += ["", "## Headline", ""]
     parts += ["| figure | value [95 %] | n | of | meaning |", "|---|---|---|---|---|"]
     for group, names in HEADLINE.items():
@@ -114,7 +114,7 @@ def markdown(data: ReportData, extra_plots: Sequence[Plot] = ()) -> str:
                 parts.append(f"| **{group}** | |{' |' * len(SHOWN)}")
             warning = f" (under {SMALL}: mostly chance)" if part.is_small else ""
             cells = " | ".join(figure(part.scores.get(name)) for name in SHOWN)
-            parts.append(f"| {part.name} | {part.n}{warning} | {cells} |")
+            parts.append(f"| {_cell(part.name)} | {part.n}{warning} | {cells} |")
     parts += ["", "## Plots", ""]
     for plot in (*data.plots, *extra_plots):
         parts += [
@@ -132,7 +132,7 @@ def rows_markdown(data: ReportData) -> str:
     """Return the table of questions, regressions first."""
     scored = data.scored
     parts = [
-        f"# {scored.run.name} on {scored.run.questions.name}: every question",
+        f"# {_cell(f'{scored.run.name} on {scored.run.questions.name}')}: every question",
         "",
         "| id | outcome | before | bucket | confidence | question | answer | gold | notes |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -142,10 +142,9 @@ def rows_markdown(data: ReportData) -> str:
         reply = scored.run.replies[row.question_id]
         gold = "; ".join(question.aliases) or "; ".join(" / ".join(m) for m in question.must)
         old = data.before.get(row.question_id)
-        outcome = f"**{row.outcome}**" if data.is_regression(row) else str(row.outcome)
         cells = [
             row.question_id,
-            outcome,
+            str(row.outcome),
             str(old.outcome) if old else "",
             str(row.bucket or ""),
             "" if row.confidence is None else f"{row.confidence:.2f}",
@@ -154,7 +153,10 @@ def rows_markdown(data: ReportData) -> str:
             gold,
             "; ".join(row.notes),
         ]
-        parts.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+        safe = [_cell(cell) for cell in cells]
+        if data.is_regression(row):
+            safe[1] = f"**{safe[1]}**"
+        parts.append(f"| {' | '.join(safe)} |")
     return "\n".join(parts)
 
 

@@ -115,13 +115,13 @@ def test_a_run_killed_by_the_system_and_resumed_equals_a_whole_one(
             time.sleep(0.005)
         assert process.returncode == -signal.SIGKILL
     assert 0 < len(list(read_objects(begin, torn_end=True))) < 179
-    subprocess.run([sys.executable, "-c", code, str(out), "0"], cwd=ROOT, env=environment, check=True)
+    subprocess.run(
+        [sys.executable, "-c", code, str(out), "0"], cwd=ROOT, env=environment, check=True
+    )
     same_bytes(good, out)
 
 
-def test_predicting_another_set_into_a_run_is_refused(
-    system: Bm25System, good: Path
-) -> None:
+def test_predicting_another_set_into_a_run_is_refused(system: Bm25System, good: Path) -> None:
     with pytest.raises(EvaluationError, match="another set .*choose another --out"):
         predict(system, summit().spread(10), good)
 
@@ -189,9 +189,7 @@ def test_gate_fails_a_worse_system(
     assert "correct" in failed or "truthfulness" in failed
 
 
-def test_gate_fails_on_one_wrong_quote(
-    system: Bm25System, baseline: Path, tmp_path: Path
-) -> None:
+def test_gate_fails_on_one_wrong_quote(system: Bm25System, baseline: Path, tmp_path: Path) -> None:
     run = predict(Misquoting(system), summit(), tmp_path / "run")
     failed = [finding for finding in gate(run, baseline) if not finding.ok]
     assert "citation_exactness" in [finding.metric for finding in failed]

@@ -29,9 +29,7 @@ def test_squad_tokens_drop_case_punctuation_and_articles() -> None:
         ("the", ["a"], 1.0),
     ],
 )
-def test_token_f1_follows_squad_by_hand(
-    prediction: str, golds: list[str], expected: float
-) -> None:
+def test_token_f1_follows_squad_by_hand(prediction: str, golds: list[str], expected: float) -> None:
     assert token_f1(prediction, golds) == pytest.approx(expected)
 
 

@@ -15,7 +15,7 @@ def canard(data: Path) -> Dataset:
 
     The answers of one dialogue make one article, titled by its subject, so that the standalone
     question can also be judged by what it retrieves. `Question.history` starts with the subject
-    and goes on with questions and answers in turn.
+    and goes on with the earlier questions; the system gives its own answers to them.
     """
     path = find(data, "canard", "rewrites.jsonl.gz", "rewrites.jsonl", "dev.jsonl")
     dialogues: dict[str, list[str]] = {}
@@ -30,7 +30,7 @@ def canard(data: Path) -> Dataset:
             question_id=f"{dialogue}-{values['Question_no']}",
             question=values["Question"],
             answerable=True,
-            history=(subject, *history[2:]),
+            history=(subject, *history[2::2]),
             rewrite=values["Rewrite"],
             evidence=(Gold(dialogue),),
             type="first" if len(history) <= 2 else "follow_up",
