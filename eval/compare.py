@@ -21,6 +21,7 @@ COMPARED = (
     "correct", "wrong", "missing", "truthfulness", "refused", "over_refused", "token_f1",
     "citation_recall", "citation_precision", "gold_citation_recall", "gold_citation_precision",
     "faithfulness", "selected_at_1", "brier", "recall_at_10", "mrr_at_10", "ndcg_at_10",
+    "map_at_20",
     "misled", "rewrite_f1",
 )  # fmt: skip
 _RIGHT_OR_WRONG = frozenset(

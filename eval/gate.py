@@ -36,12 +36,15 @@ MARGINS: dict[str, float] = {
     "answerable_auroc": 0.0,
     "recall_at_4": 0.0,
     "recall_at_10": 0.0,
+    "recall_at_20": 0.0,
     "mrr_at_10": 0.0,
+    "map_at_20": 0.0,
     "ndcg_at_10": 0.0,
 }
 
-# Baselines hold six decimals.
-_NOISE = 2e-6
+# A baseline holds so many, and what is compared with it is rounded alike.
+_DECIMALS = 6
+_NOISE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def make_baseline(scored: Scored) -> dict[str, Any]:
         questions[row.question_id] = {
             "cluster": row.cluster,
             "confidence": row.confidence,
-            "values": {k: round(v, 6) for k, v in values.items() if v is not None},
+            "values": {k: round(v, _DECIMALS) for k, v in values.items() if v is not None},
         }
     return {
         "format": FORMAT,
@@ -159,7 +162,7 @@ def _soft(scored: Scored, baseline: Mapping[str, Any]) -> list[Finding]:
             for row, old in pairs:
                 now, before = value_of(row, name), old["values"].get(name)
                 if now is not None and before is not None:
-                    values.append((before, now, row.cluster))
+                    values.append((before, round(now, _DECIMALS), row.cluster))
             estimate = difference_interval(values) if values else None
         if estimate is not None:
             findings.append(_judge(name, estimate, margin))

@@ -51,7 +51,7 @@ def _retrieval() -> tuple[Metric, ...]:
             Metric(f"hit_at_{k}", Kind.SHARE, "questions",
                    f"some gold evidence in the first {k}"),
             Metric(f"all_evidence_at_{k}", Kind.SHARE, "questions",
-                   f"all gold evidence in the first {k}"),
+                   f"all the evidence that the answer takes in the first {k}"),
         ]  # fmt: skip
     return tuple(made)
 
@@ -102,6 +102,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("brier", Kind.MEAN, "questions", "(confidence − right)²", True),
     Metric("mrr_at_10", Kind.MEAN, "questions", "1 / rank of the first gold evidence, 0 past 10"),
     Metric("ndcg_at_10", Kind.MEAN, "questions", "binary gain, base 2"),
+    Metric("map_at_20", Kind.MEAN, "questions", "mean average precision over the first 20"),
     *_retrieval(),
     Metric("misled", Kind.SHARE, "questions with planted lies",
            "a planted lie stands in the answer, and the answer is not correct", True),

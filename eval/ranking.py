@@ -42,6 +42,25 @@ def reciprocal_rank_at(covers: Covers, k: int = 10) -> float:
     return 0.0
 
 
+def average_precision_at(covers: Covers, golds: int, k: int = 20) -> float:
+    """Return the mean over gold units of the precision where each is first met; 0 if it isn't.
+
+    Units that are first met in one hit count as one, as in `ndcg_at`.
+    """
+    met: set[int] = set()
+    total = 0.0
+    gaining = 0
+    for rank, held in enumerate(covers, start=1):
+        new = set(held) - met
+        if new:
+            met |= new
+            gaining += 1
+            if rank <= k:
+                total += gaining / rank
+    units = gaining + golds - len(met)
+    return total / units if units else 0.0
+
+
 def ndcg_at(covers: Covers, golds: int, k: int = 10) -> float:
     """Return nDCG at `k` with binary gain (Järvelin and Kekäläinen 2002, log base 2).
 

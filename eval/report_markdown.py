@@ -28,7 +28,7 @@ HEADLINE: dict[str, tuple[str, ...]] = {
     "Faithfulness": ("faithfulness", "numbers_in_evidence", "names_in_evidence",
                      "dates_in_evidence"),
     "Retrieval": ("recall_at_1", "recall_at_5", "recall_at_10", "all_evidence_at_10",
-                  "mrr_at_10", "ndcg_at_10"),
+                  "mrr_at_10", "ndcg_at_10", "map_at_20"),
     "Follow-ups": ("rewrite_f1", "raw_f1"),
     "Confidence": ("aurc", "aurc_oracle", "ece", "brier"),
 }  # fmt: skip

@@ -108,16 +108,12 @@ def score_question(
     places = GoldPlaces(question.evidence, articles)
     outcome = _outcome(question, reply)
     covers = [places.held_by(hit.place) for hit in reply.hits]
-    # Golds that each answer the question alone are one unit: finding any of them is enough.
-    alternatives = question.hops <= 1
-    units = 1 if alternatives else len(question.evidence)
     values: dict[str, Share] = {}
     notes: list[str] = []
     nearest = [evidence_text(e.place, articles) for e in reply.evidence[:MAX_SENTENCES]]
     _score_outcome(question, reply, outcome, nearest, values)
     if question.answerable and question.evidence:
-        found = [{0} if held and alternatives else held for held in covers]
-        _score_retrieval(found, units, values)
+        _score_retrieval(covers, len(question.evidence), question.hops <= 1, values)
     if reply.answered:
         _score_citations(question, reply, places, judge, values, notes)
     _score_invariants(reply, articles, values, notes)
@@ -187,11 +183,17 @@ def _score_outcome(
         values["misled"] = (float(misled), 1)
 
 
-def _score_retrieval(covers: list[set[int]], golds: int, values: dict[str, Share]) -> None:
+def _score_retrieval(
+    covers: list[set[int]], golds: int, alternatives: bool, values: dict[str, Share]
+) -> None:
     for k in ranking.CUTOFFS:
+        found_any = ranking.any_found_at(covers, k)
+        found_all = ranking.all_found_at(covers, golds, k)
         values[f"recall_at_{k}"] = (ranking.recall_at(covers, golds, k), 1)
-        values[f"hit_at_{k}"] = (ranking.any_found_at(covers, k), 1)
-        values[f"all_evidence_at_{k}"] = (ranking.all_found_at(covers, golds, k), 1)
+        values[f"hit_at_{k}"] = (found_any, 1)
+        # Golds that each answer the question alone: any of them is all the evidence it takes.
+        values[f"all_evidence_at_{k}"] = (found_any if alternatives else found_all, 1)
+    values["map_at_20"] = (ranking.average_precision_at(covers, golds), 1)
     values["mrr_at_10"] = (ranking.reciprocal_rank_at(covers), 1)
     values["ndcg_at_10"] = (ranking.ndcg_at(covers, golds), 1)
 

@@ -19,7 +19,7 @@ def figure(estimate: Estimate | None) -> str:
         return "nothing to measure"
     if estimate.value == estimate.high == 1.0 and estimate.low < 1.0:
         return f"1.000 [≥ {estimate.low:.3f}]"
-    if estimate.value == estimate.low == 0.0:
+    if estimate.value == estimate.low == 0.0 < estimate.high:
         return f"0.000 [≤ {estimate.high:.3f}]"
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 

@@ -8,12 +8,13 @@ import ir_measures
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ir_measures import RR, R, Success, nDCG
+from ir_measures import AP, RR, R, Success, nDCG
 
 from eval.ranking import (
     CUTOFFS,
     all_found_at,
     any_found_at,
+    average_precision_at,
     ndcg_at,
     recall_at,
     reciprocal_rank_at,
@@ -70,10 +71,17 @@ def test_metrics_agree_with_ir_measures(relevant: list[bool], missed: int) -> No
     qrels = [ir_measures.Qrel("q", f"d{i}", 1) for i, r in enumerate(relevant) if r]
     qrels += [ir_measures.Qrel("q", f"m{i}", 1) for i in range(missed)]
     run = [ir_measures.ScoredDoc("q", f"d{i}", 100.0 - i) for i in range(len(relevant))]
-    wanted = [nDCG @ 10, RR @ 10, *(R @ k for k in CUTOFFS), *(Success @ k for k in CUTOFFS)]
+    wanted = [
+        AP @ 20,
+        nDCG @ 10,
+        RR @ 10,
+        *(R @ k for k in CUTOFFS),
+        *(Success @ k for k in CUTOFFS),
+    ]
     theirs = ir_measures.calc_aggregate(wanted, qrels, run)
     assert ndcg_at(covers, golds) == pytest.approx(theirs[nDCG @ 10])
     assert reciprocal_rank_at(covers) == pytest.approx(theirs[RR @ 10])
+    assert average_precision_at(covers, golds) == pytest.approx(theirs[AP @ 20])
     for k in CUTOFFS:
         assert recall_at(covers, golds, k) == pytest.approx(theirs[R @ k])
         assert any_found_at(covers, k) == pytest.approx(theirs[Success @ k])
