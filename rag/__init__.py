@@ -53,6 +53,8 @@ if TYPE_CHECKING:
         Verdict,
     )
     from rag.settings import Settings
+    from rag.split import split_sentences
+    from rag.verify import check_sentence
 
 __version__ = "0.1.0"
 
@@ -95,10 +97,17 @@ __all__ = [
     "UserError",
     "Verdict",
     "__version__",
+    "check_sentence",
+    "split_sentences",
 ]
 
 # Where names live that are not nouns; an exception is known by its ending.
-_MODULES = {"Assistant": "rag.pipeline", "Settings": "rag.settings"}
+_MODULES = {
+    "Assistant": "rag.pipeline",
+    "Settings": "rag.settings",
+    "check_sentence": "rag.verify",
+    "split_sentences": "rag.split",
+}
 
 
 def __getattr__(name: str) -> Any:
