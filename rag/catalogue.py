@@ -74,11 +74,12 @@ CREATE INDEX versions_by_publisher ON versions (state, publisher, published);
 CREATE INDEX versions_by_day ON versions (state, published);
 CREATE UNIQUE INDEX one_live_version ON versions (article_id) WHERE state = 'live';
 CREATE TABLE sources (
-    article_id TEXT NOT NULL, source_id TEXT NOT NULL, title TEXT NOT NULL,
-    publisher TEXT NOT NULL COLLATE NOCASE, published INTEGER, url TEXT,
-    PRIMARY KEY (article_id, source_id)
+    source_id TEXT NOT NULL, article_id TEXT NOT NULL, title TEXT NOT NULL,
+    publisher TEXT NOT NULL COLLATE NOCASE, published INTEGER, url TEXT, text_hash BLOB NOT NULL,
+    current INTEGER NOT NULL,
+    PRIMARY KEY (source_id, text_hash)
 ) WITHOUT ROWID;
-CREATE INDEX sources_by_id ON sources (source_id);
+CREATE INDEX sources_by_article ON sources (article_id);
 CREATE TABLE bands (
     band INTEGER NOT NULL, version_id INTEGER NOT NULL REFERENCES versions ON DELETE CASCADE,
     PRIMARY KEY (band, version_id)
@@ -138,11 +139,7 @@ class SourceOf:
     """Another source of the text of a live article: what it would be if it stood alone."""
 
     article_id: str
-    source_id: str
-    title: str
-    publisher: str
-    published: date | None
-    url: str | None
+    source: Article
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,12 +314,22 @@ class Catalogue:
         with self.transaction():
             self._db.execute("DELETE FROM files")
             self._db.executemany("INSERT INTO files VALUES (?, ?, ?, ?, ?)", rows)
-            self._db.execute("DELETE FROM sources")
+            # Those that have gone stay: a citation may point to them.
+            self._db.execute("UPDATE sources SET current = 0")
             self._db.executemany(
-                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?, ?, ?, 1)",
                 [
-                    (s.article_id, s.source_id, s.title, s.publisher, _ordinal(s.published), s.url)
-                    for s in sources
+                    (
+                        article.article_id,
+                        of.article_id,
+                        article.title,
+                        article.publisher,
+                        _ordinal(article.published),
+                        article.url,
+                        text_hash(article.text),
+                    )
+                    for of in sources
+                    for article in [of.source]
                 ],
             )
 
@@ -513,24 +520,32 @@ class Catalogue:
         rows = self._rows(
             "SELECT article_id, title, text, publisher, published, url, state = 'live', stored "
             "FROM versions WHERE state != 'pending' AND (article_id IN (SELECT ? UNION "
-            "SELECT article_id FROM sources WHERE source_id = ?) OR page IN "
+            "SELECT article_id FROM sources WHERE source_id = ? AND current) OR page IN "
             "(SELECT page FROM versions WHERE article_id = ? AND page IS NOT NULL)) "
             "ORDER BY version_id",
             (article_id, article_id, article_id),
         )
         return [(_article(*row[:6]), bool(row[6]), row[7]) for row in rows]
 
-    def sources(self, article_id: str) -> tuple[SourceOf, ...]:
-        """Return the further sources of an article's text, by id."""
-        rows = self._rows(
-            "SELECT * FROM sources WHERE article_id = ? ORDER BY source_id", (article_id,)
-        )
-        return tuple(SourceOf(*row[:4], _day(row[4]), row[5]) for row in rows)
+    def sources(self, article_id: str) -> tuple[Article, ...]:
+        """Return the further sources of a live article, as articles of the same text, by id."""
+        return self._sources("article_id = ? AND current", (article_id,))
 
-    def all_sources(self) -> tuple[SourceOf, ...]:
-        """Return every further source."""
-        rows = self._rows("SELECT * FROM sources")
-        return tuple(SourceOf(*row[:4], _day(row[4]), row[5]) for row in rows)
+    def _sources(self, where: str, values: Sequence[object]) -> tuple[Article, ...]:
+        rows = self._rows(
+            "SELECT source_id, title, (SELECT text FROM versions "
+            "WHERE versions.text_hash = sources.text_hash LIMIT 1), publisher, published, url "
+            f"FROM sources WHERE {where} ORDER BY source_id",
+            values,
+        )
+        return tuple(_article(*row) for row in rows if row[2] is not None)
+
+    def as_allowed(self, article: Article, allowed: Filter) -> Article:
+        """Return an article as the source of it that a filter lets through."""
+        if _allows(allowed, article):
+            return article
+        others = (other for other in self.sources(article.article_id) if _allows(allowed, other))
+        return next(others, article)
 
     def copies(self, article_ids: Sequence[str]) -> dict[str, set[str]]:
         """Return for each live article the ids of live articles that are copies of it."""
@@ -547,13 +562,19 @@ class Catalogue:
         return found
 
     def article(self, article_id: str, version: str | None = None) -> Article | None:
-        """Return one version of an article, live or old; by default the live one."""
+        """Return one version of an article, live or old; by default the live one.
+
+        The id may be that of a further source.
+        """
         found = self._articles(
             "WHERE article_id = ? AND (version = ? OR (? IS NULL AND state = 'live')) "
             "AND state != 'pending' ORDER BY version_id DESC LIMIT 1",
             (article_id, version, version),
         )
-        return found[0] if found else None
+        if found:
+            return found[0]
+        sources = self._sources("source_id = ? AND (current OR ? NOTNULL)", (article_id, version))
+        return next((a for a in sources if version in (None, a.version)), None)
 
     def articles(self) -> tuple[Article, ...]:
         """Return every live article, by title."""
@@ -590,6 +611,11 @@ class Catalogue:
                 articles[version_id], Span(spans[0].start, spans[-1].end), spans
             )
         return found
+
+    def live_version_ids(self, allowed: Filter | None = None) -> set[int]:
+        """Return the ids of all live versions, or of those that are allowed."""
+        chosen, values = _live(allowed)
+        return set(_ints(self._rows(chosen, values)))
 
     def passage_ids(self, allowed: Filter | None = None) -> list[int]:
         """Return the ids of all live passages, or of those in the articles that are allowed."""
@@ -712,7 +738,8 @@ class Catalogue:
     def publishers(self) -> tuple[str, ...]:
         """Return the publishers of live articles in alphabetical order."""
         rows = self._rows(
-            "SELECT DISTINCT publisher FROM versions WHERE state = 'live' AND publisher != '' "
+            "SELECT publisher FROM versions WHERE state = 'live' AND publisher != '' "
+            "UNION SELECT publisher FROM sources WHERE current AND publisher != '' "
             "ORDER BY publisher"
         )
         return tuple(publisher for (publisher,) in rows)
@@ -744,8 +771,18 @@ def _live(allowed: Filter | None) -> tuple[str, list[object]]:
     condition = " ".join(parts)
     return (
         f"{LIVE} {condition.format('versions')} UNION SELECT version_id FROM sources "
-        f"CROSS JOIN versions USING (article_id) WHERE state = 'live' {condition.format('sources')}",
+        f"CROSS JOIN versions USING (article_id) WHERE state = 'live' AND current "
+        f"{condition.format('sources')}",
         [*values, *values],
+    )
+
+
+def _allows(allowed: Filter, article: Article) -> bool:
+    day = article.published
+    return (
+        (allowed.publisher or article.publisher).lower() == article.publisher.lower()
+        and (allowed.since is None or (day is not None and day >= allowed.since))
+        and (allowed.until is None or (day is not None and day <= allowed.until))
     )
 
 

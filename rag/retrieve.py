@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from rag.catalogue import Catalogue
+from rag.exact import ExactSearch
 from rag.schema import Filter, Hit, Passage
-from rag.vectors import VectorIndex
 from rag.words import search_terms
 
 Scores = npt.NDArray[np.float64]
@@ -25,12 +28,27 @@ ARTICLE_SHARE = 0.25
 NEAR_DUPLICATE = 0.8
 SHINGLE_WORDS = 4
 
+# A filter that lets through this share of the articles or more is applied to the results of a
+# wider search, which costs little; a stricter one to what is searched.
+LOOSE_FILTER = 0.05
+WIDER = 1.5
+
+
+class NearestSearch(Protocol):
+    """What finds near vectors: the vector index, or the exact search in its place."""
+
+    def search(
+        self, vector: npt.NDArray[np.float32], *, k: int, among: Sequence[int] | None = None
+    ) -> list[tuple[int, float]]:
+        """Return at most `k` ids and cosines, best first, of all or of those `among`."""
+        ...
+
 
 def retrieve(
     question: str,
     vector: npt.NDArray[np.float32],
     catalogue: Catalogue,
-    vectors: VectorIndex,
+    vectors: NearestSearch,
     *,
     k: int,
     candidates: int,
@@ -50,7 +68,7 @@ def retrieve(
     vector : ndarray of float32, shape (dimensions,)
         The question's unit vector.
     catalogue : Catalogue
-    vectors : VectorIndex
+    vectors : NearestSearch
     k : int
         How many to return at most.
     candidates : int
@@ -67,9 +85,21 @@ def retrieve(
     """
     with catalogue.snapshot():
         terms = search_terms(question)
-        lexical = catalogue.search_passages(terms, k=candidates, allowed=allowed)
-        among = catalogue.passage_ids(allowed) if allowed else None
-        dense = dict(vectors.search(vector, k=candidates, among=among))
+        if allowed:
+            among = _Allowed(catalogue, allowed, candidates)
+            lexical = among.best(
+                lambda k: catalogue.search_passages(terms, k=k),
+                lambda k: catalogue.search_passages(terms, k=k, allowed=allowed),
+            )
+            # The filtered search of Chroma costs more than comparing with each vector.
+            exact = ExactSearch(catalogue)
+            dense = among.best(
+                lambda k: dict(vectors.search(vector, k=k)),
+                lambda k: dict(exact.search(vector, k=k, among=catalogue.passage_ids(allowed))),
+            )
+        else:
+            lexical = catalogue.search_passages(terms, k=candidates)
+            dense = dict(vectors.search(vector, k=candidates))
         version_of = catalogue.version_ids(list(lexical | dense))
         if not version_of:
             return ()
@@ -91,7 +121,40 @@ def retrieve(
             Hit(passage, float(fused[i]), float(words[i]), float(cosines[i]))
             for i, passage in zip(order, ranked, strict=True)
         )
-        return tuple(_diverse(hits, k=k, per_article=per_article))
+        best = _diverse(hits, k=k, per_article=per_article)
+        return tuple(_as_allowed(hit, catalogue, allowed) if allowed else hit for hit in best)
+
+
+class _Allowed:
+    """Searches among the articles that a filter lets through."""
+
+    def __init__(self, catalogue: Catalogue, allowed: Filter, k: int) -> None:
+        self._catalogue = catalogue
+        self._k = k
+        self._share = catalogue.count_articles(allowed) / max(1, catalogue.count_articles())
+        self._versions = catalogue.live_version_ids(allowed)
+
+    def best(
+        self,
+        search_all: Callable[[int], Mapping[int, float]],
+        search_allowed: Callable[[int], Mapping[int, float]],
+    ) -> dict[int, float]:
+        """Return the best allowed passages, by whichever search is the cheaper."""
+        if self._share >= LOOSE_FILTER:
+            wide = math.ceil(WIDER * self._k / self._share)
+            found = search_all(wide)
+            version_of = self._catalogue.version_ids(list(found))
+            kept = [i for i in found if version_of.get(i) in self._versions]
+            # Too few where the filter and the question go against each other.
+            if len(kept) >= self._k or len(found) < wide:
+                return {i: found[i] for i in kept[: self._k]}
+        return dict(search_allowed(self._k))
+
+
+def _as_allowed(hit: Hit, catalogue: Catalogue, allowed: Filter) -> Hit:
+    """Show a passage under the source that the filter lets through, where it has several."""
+    article = catalogue.as_allowed(hit.passage.article, allowed)
+    return replace(hit, passage=replace(hit.passage, article=article))
 
 
 def _passages(catalogue: Catalogue, ids: Sequence[int], step: int = 32) -> Iterator[Passage]:

@@ -166,16 +166,7 @@ class Survey:
             reason = f"its id {article_id!r} is already used by {other}; rename one"
             return self._yield(relative, reason)
         if twin := self._texts.get(now.text_hash):
-            self.sources.append(
-                SourceOf(
-                    twin,
-                    article_id,
-                    article.title,
-                    article.publisher,
-                    article.published,
-                    article.url,
-                )
-            )
+            self.sources.append(SourceOf(twin, article))
             self._owners[article_id] = relative
             return self._yield(relative, f"{article_id!r} has the text of {twin!r}: a source of it")
         page = self._pages.get(now.page) if now.page else None
