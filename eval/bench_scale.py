@@ -197,7 +197,7 @@ def _filters() -> dict[str, dict[str, Any]]:
 def in_child(stage: str, *arguments: Path) -> dict[str, Any]:
     """Run a stage in a process of its own, so that its memory is its own."""
     command = [sys.executable, "-m", "eval.bench_scale", "--stage", stage, *map(str, arguments)]
-    run = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ)
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
     return figures
 
