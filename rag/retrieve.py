@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Protocol
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from rag.catalogue import Catalogue
-from rag.exact import ExactSearch
+from rag.filtered import Filtered, NearestSearch
 from rag.schema import Filter, Hit, Passage
-from rag.words import search_terms
+from rag.words import WORD, search_terms
 
 Scores = npt.NDArray[np.float64]
 
@@ -28,20 +25,10 @@ ARTICLE_SHARE = 0.25
 NEAR_DUPLICATE = 0.8
 SHINGLE_WORDS = 4
 
-# A filter that lets through this share of the articles or more is applied to the results of a
-# wider search, which costs little; a stricter one to what is searched.
-LOOSE_FILTER = 0.05
-WIDER = 1.5
-
-
-class NearestSearch(Protocol):
-    """What finds near vectors: the vector index, or the exact search in its place."""
-
-    def search(
-        self, vector: npt.NDArray[np.float32], *, k: int, among: Sequence[int] | None = None
-    ) -> list[tuple[int, float]]:
-        """Return at most `k` ids and cosines, best first, of all or of those `among`."""
-        ...
+# A passage that repeats this share of the question's pairs of neighbouring words was written for
+# the question: so are all planted passages of the shape "question, false sentence" (500 of
+# poisonedrag), and .4 % of the passages that answer honestly (5 of 1,278 questions of squad2).
+ECHO = 0.9
 
 
 def retrieve(
@@ -81,22 +68,14 @@ def retrieve(
     Returns
     -------
     tuple of Hit
-        Best first, without near-duplicates; empty if no article is allowed.
+        Best first, without near-duplicates, those that echo the question last; empty if no
+        article is allowed.
     """
     with catalogue.snapshot():
         terms = search_terms(question)
-        if allowed:
-            among = _Allowed(catalogue, allowed, candidates)
-            lexical = among.best(
-                lambda k: catalogue.search_passages(terms, k=k),
-                lambda k: catalogue.search_passages(terms, k=k, allowed=allowed),
-            )
-            # The filtered search of Chroma costs more than comparing with each vector.
-            exact = ExactSearch(catalogue)
-            dense = among.best(
-                lambda k: dict(vectors.search(vector, k=k)),
-                lambda k: dict(exact.search(vector, k=k, among=catalogue.passage_ids(allowed))),
-            )
+        among = Filtered(catalogue, allowed, k=candidates) if allowed else None
+        if among:
+            lexical, dense = among.by_words(terms), among.by_vector(vector, vectors)
         else:
             lexical = catalogue.search_passages(terms, k=candidates)
             dense = dict(vectors.search(vector, k=candidates))
@@ -121,40 +100,8 @@ def retrieve(
             Hit(passage, float(fused[i]), float(words[i]), float(cosines[i]))
             for i, passage in zip(order, ranked, strict=True)
         )
-        best = _diverse(hits, k=k, per_article=per_article)
-        return tuple(_as_allowed(hit, catalogue, allowed) if allowed else hit for hit in best)
-
-
-class _Allowed:
-    """Searches among the articles that a filter lets through."""
-
-    def __init__(self, catalogue: Catalogue, allowed: Filter, k: int) -> None:
-        self._catalogue = catalogue
-        self._k = k
-        self._share = catalogue.count_articles(allowed) / max(1, catalogue.count_articles())
-        self._versions = catalogue.live_version_ids(allowed)
-
-    def best(
-        self,
-        search_all: Callable[[int], Mapping[int, float]],
-        search_allowed: Callable[[int], Mapping[int, float]],
-    ) -> dict[int, float]:
-        """Return the best allowed passages, by whichever search is the cheaper."""
-        if self._share >= LOOSE_FILTER:
-            wide = math.ceil(WIDER * self._k / self._share)
-            found = search_all(wide)
-            version_of = self._catalogue.version_ids(list(found))
-            kept = [i for i in found if version_of.get(i) in self._versions]
-            # Too few where the filter and the question go against each other.
-            if len(kept) >= self._k or len(found) < wide:
-                return {i: found[i] for i in kept[: self._k]}
-        return dict(search_allowed(self._k))
-
-
-def _as_allowed(hit: Hit, catalogue: Catalogue, allowed: Filter) -> Hit:
-    """Show a passage under the source that the filter lets through, where it has several."""
-    article = catalogue.as_allowed(hit.passage.article, allowed)
-    return replace(hit, passage=replace(hit.passage, article=article))
+        best = _diverse(_echoes_last(question, hits), k=k, per_article=per_article)
+        return tuple(among.shown(hit) if among else hit for hit in best)
 
 
 def _passages(catalogue: Catalogue, ids: Sequence[int], step: int = 32) -> Iterator[Passage]:
@@ -163,6 +110,18 @@ def _passages(catalogue: Catalogue, ids: Sequence[int], step: int = 32) -> Itera
         part = ids[start : start + step]
         found = catalogue.passages(part)
         yield from (found[i] for i in part)
+
+
+def _echoes_last(question: str, hits: Iterator[Hit]) -> Iterator[Hit]:
+    asked = _shingles(question, 2)
+    echoes = []
+    for hit in hits:
+        shared = asked & _shingles(hit.passage.text, 2)
+        if len(asked) > 1 and len(shared) >= ECHO * len(asked):
+            echoes.append(hit)
+        else:
+            yield hit
+    yield from echoes
 
 
 def _diverse(hits: Iterator[Hit], *, k: int, per_article: int) -> Iterator[Hit]:
@@ -174,7 +133,7 @@ def _diverse(hits: Iterator[Hit], *, k: int, per_article: int) -> Iterator[Hit]:
         article_id = hit.passage.article.article_id
         if of_article[article_id] == per_article:
             continue
-        shingles = _shingles(hit.passage.text)
+        shingles = _shingles(hit.passage.text, SHINGLE_WORDS)
         if any(_jaccard(shingles, other) >= NEAR_DUPLICATE for other in taken):
             continue
         of_article[article_id] += 1
@@ -192,9 +151,9 @@ def _scaled(scores: Scores) -> Scores:
     return (scores - low) / (high - low) if high > low else np.ones_like(scores)
 
 
-def _shingles(text: str) -> frozenset[tuple[str, ...]]:
-    words = text.lower().split()
-    n = min(SHINGLE_WORDS, len(words))
+def _shingles(text: str, length: int) -> frozenset[tuple[str, ...]]:
+    words = WORD.findall(text.lower())
+    n = min(length, len(words))
     return frozenset(zip(*(words[i:] for i in range(n)), strict=False))
 
 

@@ -31,7 +31,7 @@ STAGES = (
     {"vectors", "seals"},
     {"store", "exact"},
     {"index", "survey"},
-    {"retrieve"},
+    {"retrieve", "filtered"},
     {"select", "answertype"},
     {"llm"},
     {"conversation"},
