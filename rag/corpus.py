@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import json
 import os
 import stat
@@ -18,10 +19,12 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from rag.archive import members
 from rag.clean import clean_line, clean_text, decode, refuse_binary
 from rag.dates import parse_day
 from rag.errors import CorpusError
 from rag.formats import Content, field, parse_html, parse_markdown, parse_plain, web_address
+from rag.isolate import KINDS, extract
 from rag.schema import Article, Skip
 
 # A file that holds one article; above it the file is no article.
@@ -52,7 +55,8 @@ _PARSERS: dict[str, Callable[[str], Content]] = {
     ".htm": parse_html,
 }
 _LINES = (".jsonl", ".jsonl.gz")
-SUPPORTED = (*_PARSERS, *_LINES)
+_ARCHIVE = ".zip"
+SUPPORTED = (*_PARSERS, *_LINES, *KINDS, _ARCHIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,9 @@ class Source:
     relative: str
     size: int
     modified_ns: int
+
+
+Reading = tuple[tuple[Article, ...], tuple[Skip, ...]]
 
 
 def find_sources(corpus: Path) -> tuple[Source, ...]:
@@ -108,11 +115,12 @@ def find_sources(corpus: Path) -> tuple[Source, ...]:
     return tuple(found)
 
 
-def read_source(source: Source) -> tuple[tuple[Article, ...], tuple[Skip, ...]]:
+def read_source(source: Source) -> Reading:
     """Read the articles of one file.
 
     The id of an article is its relative path without the extension; in a ``.jsonl`` file it is
-    the line's ``id`` or ``article_id``, else the file's name and the line's number.
+    the line's ``id`` or ``article_id``, else the file's name and the line's number; in a feed the
+    file's name and a hash of the entry's own id. Files in a ``.zip`` stand below its name.
 
     Returns
     -------
@@ -122,11 +130,10 @@ def read_source(source: Source) -> tuple[tuple[Article, ...], tuple[Skip, ...]]:
         What could not be read and why, with line numbers. Nothing is raised.
     """
     try:
-        if _suffix(source.path.name) in _LINES:
-            return _read_lines(source)
-        return (_read_article(source),), ()
-    except CorpusError as error:
-        reason = str(error)
+        with source.path.open("rb") as raw:
+            if _suffix(source.path.name) == _ARCHIVE:
+                return _read_archive(raw, source)
+            return _read_open(raw, source)
     except OSError as error:
         reason = f"can't be read: {error.strerror or error}"
     return (), (Skip(source.relative, reason),)
@@ -170,17 +177,77 @@ def _stem(source: Source) -> str:
     return source.relative[: -len(_suffix(source.path.name))]
 
 
-def _read_article(source: Source) -> Article:
-    with source.path.open("rb") as file:
-        data = file.read(MAX_FILE_BYTES + 1)
+def _read_open(raw: BinaryIO, source: Source) -> Reading:
+    try:
+        if _suffix(source.path.name) in _LINES:
+            return _read_lines(raw, source)
+        return tuple(_read_articles(raw, source)), ()
+    except CorpusError as error:
+        return (), (Skip(source.relative, str(error)),)
+
+
+def _read_archive(raw: BinaryIO, source: Source) -> Reading:
+    articles: list[Article] = []
+    skips: list[Skip] = []
+    try:
+        for name, data in members(raw, source.size, limit=MAX_FILE_BYTES):
+            relative = f"{source.relative}/{name}"
+            suffix = _suffix(name)
+            if Path(name).name.lower() == "readme.md" or "/." in f"/{name}":
+                continue
+            if isinstance(data, CorpusError):
+                skips.append(Skip(relative, str(data)))
+            elif not suffix or suffix in (_ARCHIVE, ".jsonl.gz"):
+                reason = "is packed once more: unpack it first" if suffix else "is not supported"
+                skips.append(Skip(relative, reason))
+            else:
+                member = Source(Path(name), relative, len(data), source.modified_ns)
+                read, read_skips = _read_open(io.BytesIO(data), member)
+                articles += read
+                skips += read_skips
+    except CorpusError as error:
+        skips.append(Skip(source.relative, str(error)))
+    if not articles and not skips:
+        skips.append(Skip(source.relative, "holds no files"))
+    more = len(skips) - _MAX_LINE_SKIPS
+    if more > 0:
+        skips[_MAX_LINE_SKIPS:] = [Skip(source.relative, f"{more} more could not be read")]
+    return _each_once(articles, skips, source)
+
+
+def _each_once(articles: list[Article], skips: list[Skip], source: Source) -> Reading:
+    known: dict[str, Article] = {}
+    for article in articles:
+        if known.setdefault(article.article_id, article) is not article:
+            skips.append(Skip(source.relative, f"repeats the id {article.article_id!r}"))
+    return tuple(known.values()), tuple(skips)
+
+
+def _read_articles(raw: BinaryIO, source: Source) -> list[Article]:
+    data = raw.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
         raise CorpusError(f"is larger than {MAX_FILE_BYTES // 2**20} MB: split it into articles")
     if not data.strip():
         raise CorpusError("is empty")
-    content = _PARSERS[_suffix(source.path.name)](decode(data))
-    name = Path(_stem(source)).name
-    title = content.title or clean_line(name.replace("_", " ").replace("-", " "))
-    return _article(clean_line(_stem(source)), title, content)
+    suffix = _suffix(source.path.name)
+    stem = clean_line(_stem(source))
+    title = clean_line(Path(stem).name.replace("_", " ").replace("-", " "))
+    if suffix in _PARSERS:
+        content = _PARSERS[suffix](decode(data))
+        return [_article(stem, content.title or title, content)]
+    found: dict[str, Article] = {}
+    for part in extract(suffix, data):
+        article_id = f"{stem}#{part.key}" if part.key else stem
+        try:
+            article = _article(article_id, part.content.title or title, part.content)
+        except CorpusError:
+            if not part.key:
+                raise
+            continue  # an entry of a feed without a sentence
+        found.setdefault(article_id, article)
+    if not found:
+        raise CorpusError("has no text")
+    return list(found.values())
 
 
 def _article(article_id: str, title: str, content: Content) -> Article:
@@ -206,7 +273,7 @@ def _shorten(line: str, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 2] + " …"
 
 
-def _read_lines(source: Source) -> tuple[tuple[Article, ...], tuple[Skip, ...]]:
+def _read_lines(raw: BinaryIO, source: Source) -> Reading:
     articles: list[Article] = []
     skips: list[Skip] = []
     first_lines: dict[str, int] = {}
@@ -220,21 +287,20 @@ def _read_lines(source: Source) -> tuple[tuple[Article, ...], tuple[Skip, ...]]:
             more += 1
 
     try:
-        with source.path.open("rb") as raw:
-            for number, line in _lines(raw, source):
-                try:
-                    if line is None:
-                        limit = MAX_LINE_BYTES // 2**20
-                        raise CorpusError(f"is longer than {limit} MB")
-                    article = _parse_line(line, f"{_stem(source)}#{number}")
-                    first = first_lines.setdefault(article.article_id, number)
-                    if first != number:
-                        raise CorpusError(
-                            f"repeats the id {article.article_id!r} of line {first}, which is kept"
-                        )
-                    articles.append(article)
-                except CorpusError as error:
-                    skip(f"line {number}: {error}")
+        for number, line in _lines(raw, source):
+            try:
+                if line is None:
+                    limit = MAX_LINE_BYTES // 2**20
+                    raise CorpusError(f"is longer than {limit} MB")
+                article = _parse_line(line, f"{_stem(source)}#{number}")
+                first = first_lines.setdefault(article.article_id, number)
+                if first != number:
+                    raise CorpusError(
+                        f"repeats the id {article.article_id!r} of line {first}, which is kept"
+                    )
+                articles.append(article)
+            except CorpusError as error:
+                skip(f"line {number}: {error}")
     except CorpusError as error:
         skip(str(error))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

@@ -16,6 +16,7 @@ from datetime import date
 
 from rag.catalogue import FileRecord, Live, SourceOf
 from rag.corpus import Source, read_source
+from rag.isolate import MISSING_PACKAGE
 from rag.lineage import page_key, text_hash
 from rag.schema import Article, Skip
 
@@ -89,7 +90,7 @@ class Survey:
         """
         digests = {source.relative: _digest(source) for source in self.found}
         known = {relative: record.sha256 for relative, record in self.before.items()}
-        self.same = bool(known) and digests == known
+        self.same = bool(known) and digests == known and not any(map(_lacked, self.before.values()))
         if self.same:
             self.files = dict(self.before)
             return
@@ -130,7 +131,9 @@ class Survey:
     def _must_read(self, source: Source, digests: Mapping[str, str | None]) -> bool:
         record = self.before.get(source.relative)
         digest = digests[source.relative]
-        return record is None or record.yields or digest not in (record.sha256, None)
+        if record is None or record.yields or _lacked(record):
+            return True
+        return digest not in (record.sha256, None)
 
     def _still_stands(self, record: FileRecord) -> bool:
         """Tell whether nothing in an unchanged file has to yield to an earlier one."""
@@ -227,6 +230,11 @@ def _read_ahead(
 
 def _rank(source: Source, published: date | None) -> tuple[date, int, str]:
     return (published or date.min, source.modified_ns, source.relative)
+
+
+def _lacked(record: FileRecord) -> bool:
+    """Tell whether a file could not be read for want of a package, which may be there now."""
+    return any(MISSING_PACKAGE in skip.reason for skip in record.skips)
 
 
 def _digest(source: Source) -> str | None:

@@ -23,7 +23,7 @@ FOUNDATION = {"rag.schema", "rag.errors", "rag.settings", "rag.prompts"}
 # Data flows one way: a stage may import itself and what stands before it. A stage of several
 # modules names its parts here.
 STAGES = (
-    {"corpus", "formats", "furniture", "clean", "dates"},
+    {"corpus", "formats", "furniture", "clean", "dates", "isolate", "extract", "archive"},
     {"split", "sentences"},
     {"embed"},
     {"lexicon", "words"},

@@ -68,7 +68,7 @@ def _reason(folder: Path, name: str, content: str | bytes) -> str:
 
 def test_find_sources_folder_gives_supported_files_sorted(tmp_path: Path) -> None:
     names = ["b.txt", "a.md", "sub/c.HTML", "sub/d.jsonl", "sub/deep/e.jsonl.gz", "f.htm"]
-    left_out = ["README.md", "sub/readme.md", ".hidden.md", ".git/x.md", "g.docx", "h.json"]
+    left_out = ["README.md", "sub/readme.md", ".hidden.md", ".git/x.md", "g.odt", "h.json"]
     for name in names + left_out:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,13 +100,13 @@ def test_find_sources_single_file_is_a_corpus(tmp_path: Path) -> None:
 
 def test_find_sources_nothing_to_read_raises(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(BODY)
-    (tmp_path / "a.docx").write_text(BODY)
+    (tmp_path / "a.odt").write_text(BODY)
     with pytest.raises(CorpusError, match=r"holds no articles.*\.md, \.txt.*\.jsonl\.gz"):
         find_sources(tmp_path)
     with pytest.raises(CorpusError, match="there is no folder"):
         find_sources(tmp_path / "missing")
     with pytest.raises(CorpusError, match="not one of the supported files"):
-        find_sources(tmp_path / "a.docx")
+        find_sources(tmp_path / "a.odt")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can list every folder")
@@ -542,7 +542,9 @@ def test_read_source_encodings_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_supported_extensions_are_those_of_the_message() -> None:
-    assert set(corpus_module.SUPPORTED) == {".md", ".txt", ".html", ".htm", ".jsonl", ".jsonl.gz"}
+    text = {".md", ".txt", ".html", ".htm", ".jsonl", ".jsonl.gz"}
+    packed = {".pdf", ".docx", ".rss", ".atom", ".xml", ".zip"}
+    assert set(corpus_module.SUPPORTED) == text | packed
 
 
 # --- days ------------------------------------------------------------------------------------
