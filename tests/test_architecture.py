@@ -19,28 +19,41 @@ RAG = ROOT / "rag"
 # Known to all and knowing none: every stage may import these.
 FOUNDATION = {"rag.schema", "rag.errors", "rag.settings", "rag.prompts"}
 
-# Data flows one way: a stage may import only what stands before it.
+# Data flows one way: a stage may import only what stands before it. The parts that a stage is
+# made of (such as `clean`, `dates` and `formats` of `corpus`) stand just before it.
 STAGES = (
+    "rag.clean",
+    "rag.dates",
+    "rag.formats",
     "rag.corpus",
+    "rag.sentences",
     "rag.split",
     "rag.embed",
+    "rag.lexicon",
+    "rag.words",
     "rag.catalogue",
     "rag.vectors",
+    "rag.store",
     "rag.index",
     "rag.retrieve",
+    "rag.answertype",
     "rag.select",
     "rag.llm",
     "rag.conversation",
     "rag.citations",
+    "rag.quantities",
+    "rag.facts",
+    "rag.attest",
     "rag.verify",
     "rag.answer",
     "rag.present",
+    "rag.terminal",
 )
 WRITING = {"rag.index"}
 READING = set(STAGES[STAGES.index("rag.retrieve") :])
 
 # Only what faces a user may know the whole.
-FRONT = {"rag.__init__", "rag.cli", "rag.llamaindex"}
+FRONT = {"rag.__init__", "rag.cli", "rag.console", "rag.llamaindex"}
 
 # One deliberate step back: a noun offers its own JSON, and loads the presenter when asked.
 EXCEPTIONS = {("rag.schema", "rag.present")}
@@ -131,6 +144,9 @@ def test_eval_and_app_import_only_public_names() -> None:
     from rag import __all__ as public
 
     for path in [*(ROOT / "eval").rglob("*.py"), *ROOT.glob("app.py")]:
+        # A benchmark of one stage measures that stage, so it has to reach it.
+        if path.name.startswith("bench_"):
+            continue
         for module, taken in imported(path):
             if module.split(".")[0] != "rag":
                 continue
