@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from rag.errors import UserError
 from rag.labels import read_label
 from rag.schema import Span
-from rag.split import MAX_SENTENCE_CHARACTERS, split_sentences
+from rag.sentences import MAX_SENTENCE_CHARACTERS, split_sentences
 
 VERSION_DIGITS = 16
 """Hexadecimal digits of an article version, as `rag.schema.Article.version` gives them."""
