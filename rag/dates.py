@@ -29,17 +29,14 @@ _MAX_SEARCHED = 300
 _FIRST_YEAR, _LAST_YEAR = 1600, 2200
 
 
-def find_day(text: str) -> date | None:
-    """Return the first full date (day, month and year) written in a line, or `None`.
+def locate_day(text: str) -> tuple[date, int, int] | None:
+    """Return the first full date (day, month and year) in a line, and where it stands.
 
-    Only the first 300 characters are searched.
-
-    Examples
-    --------
-    >>> find_day("by August 23, 2025")
-    datetime.date(2025, 8, 23)
-    >>> find_day("TOKYO, 23 Aug. 2025")
-    datetime.date(2025, 8, 23)
+    Returns
+    -------
+    tuple or None
+        The day, and the half-open range of its characters. Only the first 300 characters are
+        searched.
     """
     text = text[:_MAX_SEARCHED]
     found = []
@@ -48,15 +45,32 @@ def find_day(text: str) -> date | None:
         if match:
             day = _date(match["year"], match["month"], match["day"])
             if day:
-                found.append((match.start(), day))
+                found.append((*match.span(), day))
     match = _SLASHED.search(text)
     if match:
         first, second, year = match.groups()
         month, number = (second, first) if int(first) > 12 else (first, second)
         day = _date(year, month, number) if max(int(first), int(second)) > 12 else None
         if day:
-            found.append((match.start(), day))
-    return min(found)[1] if found else None
+            found.append((*match.span(), day))
+    if not found:
+        return None
+    start, end, day = min(found)
+    return day, start, end
+
+
+def find_day(text: str) -> date | None:
+    """Return the first full date written in a line, or `None`.
+
+    Examples
+    --------
+    >>> find_day("by August 23, 2025")
+    datetime.date(2025, 8, 23)
+    >>> find_day("TOKYO, 23 Aug. 2025")
+    datetime.date(2025, 8, 23)
+    """
+    found = locate_day(text)
+    return found[0] if found else None
 
 
 def parse_day(value: object) -> date | None:

@@ -6,15 +6,21 @@ completes "file.md: …", where the file is not usable. Nothing here opens a fil
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from rag.clean import clean_line, clean_text
-from rag.dates import find_day, parse_day
+from rag.dates import find_day, locate_day, parse_day
 from rag.errors import CorpusError
+from rag.furniture import ENDS_SENTENCE, drop_furniture
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 # Names under which articles carry their parts, best first; JSON lines and front matter share them.
 FIELDS = {
@@ -25,56 +31,29 @@ FIELDS = {
     "published": ("published", "publish_date", "date", "published_at"),
     "url": ("url", "link"),
 }
-# A parser of Markdown or HTML needs a hundred times the memory of its text: one of this size
-# stays below 256 MB and ten seconds, whatever it holds.
-MAX_MARKUP_CHARACTERS = 1_000_000
+# A parser needs some hundred times the memory of its text: of this size, even text made to hurt
+# it stays below 256 MB and ten seconds.
+MAX_MARKDOWN_CHARACTERS = 500_000
+MAX_HTML_CHARACTERS = 1_000_000
 
+_TAG = re.compile(r"<[^<>]*>")
+_CODE = re.compile(r"<!--|<(?P<name>script|style|svg)\b[^<>]{0,500}>?", re.IGNORECASE)
+_CODE_ENDS = {
+    name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in ("script", "style", "svg")
+} | {"comment": re.compile("-->")}
 _MAX_FRONT_MATTER_LINES = 100
 _MAX_TITLE = 200
 _FRONT_MATTER_LINE = re.compile(r"(?P<key>[A-Za-z_][\w-]*)[ \t]*:(?:[ \t]+(?P<value>.*))?$")
 _UNKNOWN = frozenset(("", "none", "null", "~", "n/a"))
 
-_GLUED = re.compile(r"Comments(?=[A-Z“\"])")
-_FURNITURE = re.compile(
-    r"(?:(?:published|posted|filed) (?:in|under)\b|distributed by\b|©|\(c\) ?\d{4}|copyright\b"
-    r"|all rights reserved|tags?:|topics?:|story continues below|article continues"
-    r"|sign up for\b|subscribe to\b|follow us\b|click here\b|this article (?:first|originally) "
-    r"appeared\b|visit \S+ for more\b)",
-    re.IGNORECASE,
-)
-
-
-def _phrases(text: str) -> frozenset[str]:
-    return frozenset(text.split("|"))
-
-
-# Whole lines; those of the second set head a list of other articles.
-_LABELS = _phrases(
-    "comments|comment|advertisement|ad|share|share this|share this article|share this story|print|"
-    "email|subscribe|sign up|log in|save|tweet|listen|copy link|view comments|leave a comment|"
-    "0 comments|skip to content|skip to main content"
-)
-_LIST_LABELS = _phrases(
-    "don't miss|don’t miss|related|related articles|related stories|related posts|"
-    "related coverage|read more|read next|most popular|most read|recommended|more stories|"
-    "more from this section|top stories|trending|you may also like|you might also like|"
-    "editors' picks|editor's picks|editors’ picks|editor’s picks|latest news"
-)
-_MAX_FURNITURE = 200
-_HEADLINE = 140
-_ENDS_SENTENCE = re.compile(r"[.!?…][\"'”’)]*$")
-_OWNER = re.compile(
-    r"(?:©|\(c\)|copyright)(?: ?©)?[ ,]*(?:\d{4}(?:[-–]\d{4})?)?[ ,]*(?:by )?(?P<name>[^|;]*)",
-    re.IGNORECASE,
-)
-_OWNER_ENDS = re.compile(
-    r",? (?:visit|all rights|distributed|reprinted|published|used with)\b.*", re.IGNORECASE
-)
-_BYLINE = re.compile(r"(?:by|from) +[A-Z“]")
+_BYLINE = re.compile(r"by +[A-Z“]", re.IGNORECASE)
 _DATELINE_LEAD = re.compile(
-    r"(?:by|on|published|updated|posted|last updated|first published|date)\b", re.IGNORECASE
+    r"(?:by|published|updated|posted|first published|date)\b", re.IGNORECASE
 )
-_PLACE_AND_DAY = re.compile(r"(?P<head>[^—–\n]{4,80}?)(?:—|–|--| - )")
+# What may stand beside the day on a line that only dates an article: names, times, "at".
+_BESIDE_DAY = re.compile(r"(?:[^\w\s]|[A-Z\d]|at\b|on\b|by\b|and\b|[ap]\.?m\b|last\b|updated\b)\S*")
+# "TOKYO, Aug. 23, 2025 (Kyodo) —" at the start of a paragraph.
+_PLACE_AND_DAY = re.compile(r"(?P<head>[A-Z][A-Z .,'’/]{2,60}.{0,60}?)(?:—|–|--| - )")
 # Lines at the top among which a byline or dateline stands.
 _TOP_LINES = 6
 
@@ -110,23 +89,15 @@ def parse_markdown(source: str) -> Content:
     CorpusError
         If the front matter is broken, or the file is too large to parse safely.
     """
-    _check_size(source, "Markdown")
+    _check_size(source, "Markdown", MAX_MARKDOWN_CHARACTERS)
     source = source.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff\n")
     fields, body = _front_matter(source)
-    found_title, text = _markdown_text(body)
-    given = fields.get("published", "")
-    published = parse_day(given)
-    if given and published is None:
-        raise CorpusError(f"front matter: the day {given[:40]!r} isn't a date such as 2025-08-23")
-    title = clean_line(fields.get("title", ""))
-    if found_title and title:
-        # The heading was only a repetition if it says the same.
-        text = text if found_title.casefold() == title.casefold() else f"{found_title}\n{text}"
+    title, text = _markdown_text(body, clean_line(fields.get("title", "")))
     return Content(
         text=clean_text(text).text,
-        title=title or clean_line(found_title),
+        title=title,
         publisher=clean_line(fields.get("publisher", "")),
-        published=published,
+        published=parse_day(fields.get("published", "")),
         url=web_address(fields.get("url", "")),
     )
 
@@ -138,12 +109,12 @@ def parse_plain(source: str) -> Content:
     be the article's lead. The publisher comes from a copyright line.
     """
     lines = _join_wrapped(clean_text(source).text.split("\n"))
-    lines, owner = _drop_furniture(lines)
+    lines, owner = drop_furniture(lines)
     lines, published = _take_dateline(lines)
     title = next((line for line in lines if line), "")
     if len(title) > _MAX_TITLE:
         title = ""
-    elif title and not _ENDS_SENTENCE.search(title):
+    elif title and not ENDS_SENTENCE.search(title):
         rest = lines[lines.index(title) + 1 :]
         lines = rest if any(rest) else lines
     return Content(
@@ -159,22 +130,28 @@ def parse_html(source: str) -> Content:
     CorpusError
         If no article text is found, or the page is too large or nested too deeply.
     """
-    _check_size(source, "HTML")
+    source = _without_code(source)
+    _check_size(source, "HTML", MAX_HTML_CHARACTERS)
     import trafilatura
 
     try:
         found = trafilatura.bare_extraction(
-            source, with_metadata=True, include_comments=False, include_tables=True
+            source,
+            with_metadata=True,
+            include_comments=False,
+            # Only a date that the page declares: one from its text may be any day.
+            date_extraction_params={"extensive_search": False, "original_date": True},
         )
     except (RecursionError, ValueError, AssertionError) as error:
         raise CorpusError(f"could not be parsed as HTML ({type(error).__name__})") from error
     if found is None:
         raise CorpusError("holds no article text that could be told from the page around it")
     page = found.as_dict() if not isinstance(found, dict) else found
-    lines, owner = _drop_furniture(clean_text(page.get("text") or "").text.split("\n"))
+    lines, owner = drop_furniture(clean_text(page.get("text") or "").text.split("\n"))
     title = clean_line(page.get("title") or "")
-    if title and lines and lines[0] == title:
+    if lines[0] == title:
         lines = lines[1:]
+    (_, *lines), _ = _take_dateline([title or "-", *lines])
     return Content(
         text="\n".join(lines),
         title=title,
@@ -199,11 +176,10 @@ def web_address(value: str) -> str | None:
     return address if re.match(r"https?://[^\s/]", address, re.IGNORECASE) else None
 
 
-def _check_size(source: str, kind: str) -> None:
-    if len(source) > MAX_MARKUP_CHARACTERS:
+def _check_size(source: str, kind: str, limit: int) -> None:
+    if len(source) > limit:
         raise CorpusError(
-            f"has {len(source):,} characters of {kind}, more than {MAX_MARKUP_CHARACTERS:,}: "
-            "save it as plain text"
+            f"has {len(source):,} characters of {kind}, more than {limit:,}: save it as .txt"
         )
 
 
@@ -232,7 +208,9 @@ def _front_matter(source: str) -> tuple[dict[str, str], str]:
         if match is None:
             raise CorpusError(f"line {number}: front matter needs 'key: value', not {line[:40]!r}")
         key = match["key"].lower()
-        values[key] = _unquote(match["value"] or "", number)
+        values[key] = value = _unquote(match["value"] or "", number)
+        if key in FIELDS["published"] and value and parse_day(value) is None:
+            raise CorpusError(f"line {number}: {value[:40]!r} isn't a date such as 2025-08-23")
     raise CorpusError("line 1: front matter is opened with --- and never closed")
 
 
@@ -250,38 +228,65 @@ def _unquote(value: str, number: int) -> str:
     return "" if value.lower() in _UNKNOWN else value
 
 
-def _markdown_text(source: str) -> tuple[str, str]:
-    """Return the first heading of level 1 and the text without it and without markup."""
+def _markdown_text(source: str, title: str) -> tuple[str, str]:
+    """Return the title and the text without markup, one block a line.
+
+    Without a `title`, the first heading of level 1 is it. The title's heading is left out.
+    """
     from markdown_it import MarkdownIt
 
     blocks: list[str] = []
-    title = ""
-    heading_level = ""
+    heading = ""
+    row: list[str] | None = None
     for token in MarkdownIt("commonmark").enable("table").parse(source):
         if token.type == "heading_open":
-            heading_level = token.tag
+            heading = token.tag
+        elif token.type == "heading_close":
+            heading = ""
+        elif token.type == "tr_open":
+            row = []
+        elif token.type == "tr_close":
+            blocks.append(" | ".join(row or ()))
+            row = None
         elif token.type == "inline":
-            parts = []
-            for child in token.children or ():
-                if child.type in ("text", "code_inline", "text_special"):
-                    parts.append(child.content)
-                elif child.type in ("softbreak", "hardbreak"):
-                    parts.append(" ")
-            block = "".join(parts).strip()
-            if heading_level == "h1" and not title:
-                title = block
-            elif block:
+            block = clean_line(_inline_text(token.children or ()))
+            if row is not None:
+                row.append(block)
+            elif heading == "h1" and title.casefold() in ("", block.casefold()):
+                title = title or block
+            else:
                 blocks.append(block)
-            heading_level = ""
         elif token.type in ("fence", "code_block"):
-            blocks.append(token.content.strip())
+            blocks.append(token.content)
         elif token.type == "html_block":
-            blocks.append(
-                re.sub(
-                    r"<[^<>]*>", " ", re.sub(r"<!--.*?(?:-->|\Z)", " ", token.content, flags=re.S)
-                ).strip()
-            )
-    return title, "\n".join(block for block in blocks if block)
+            blocks.append(html.unescape(_TAG.sub(" ", _without_code(token.content))))
+    return title, "\n".join(block for block in blocks if block.strip())
+
+
+def _inline_text(children: Iterable[Token]) -> str:
+    """Return the words of inline Markdown: of links the text, of images nothing."""
+    parts = []
+    for child in children:
+        if child.type in ("text", "text_special", "code_inline"):
+            parts.append(child.content)
+        elif child.type in ("softbreak", "hardbreak") or child.content.lower().startswith("<br"):
+            parts.append(" ")
+    return "".join(parts)
+
+
+def _without_code(source: str) -> str:
+    """Drop comments, scripts but JSON-LD, and styles, which often are most of a saved page."""
+    kept = []
+    position = 0
+    while opening := _CODE.search(source, position):
+        name = (opening["name"] or "comment").lower()
+        closing = _CODE_ENDS[name].search(source, opening.end())
+        end = closing.end() if closing else len(source)
+        metadata = name == "script" and "ld+json" in opening.group().lower()
+        kept.append(source[position : end if metadata else opening.start()])
+        position = end
+    kept.append(source[position:])
+    return "".join(kept)
 
 
 def _join_wrapped(lines: list[str]) -> list[str]:
@@ -289,8 +294,8 @@ def _join_wrapped(lines: list[str]) -> list[str]:
     if max(map(len, lines)) > 100:
         return lines
     pairs = [(a, b) for a, b in pairwise(lines) if a and b]
-    wrapped = sum(len(a) >= 45 and not _ENDS_SENTENCE.search(a) for a, b in pairs)
-    if len(pairs) < 3 or wrapped < 0.6 * len(pairs):
+    wrapped = sum(len(a) >= 45 and not ENDS_SENTENCE.search(a) for a, b in pairs)
+    if "" not in lines or len(pairs) < 3 or wrapped < 0.6 * len(pairs):
         return lines
     joined: list[str] = []
     for line, before in zip(lines, ["", *lines], strict=False):
@@ -301,34 +306,6 @@ def _join_wrapped(lines: list[str]) -> list[str]:
     return joined
 
 
-def _drop_furniture(lines: Iterable[str]) -> tuple[list[str], str]:
-    """Return the lines without labels of the page around an article, and the copyright's owner."""
-    kept: list[str] = []
-    owner = ""
-    in_list = False
-    for line in lines:
-        line = _GLUED.sub("", line, count=1) if line.startswith("Comments") else line
-        label = line.casefold().rstrip(" :.…»>")
-        if not line:
-            kept.append(line)
-        elif label in _LIST_LABELS:
-            in_list = True
-        elif label in _LABELS:
-            continue
-        elif len(line) <= _MAX_FURNITURE and _FURNITURE.match(line):
-            found = _OWNER.match(line)
-            if found:
-                owner = owner or _OWNER_ENDS.sub("", found["name"]).strip(" ,")
-                if owner.endswith(".") and "." not in owner.split()[-1][:-1]:
-                    owner = owner[:-1]
-        elif in_list and len(line) <= _HEADLINE and not _ENDS_SENTENCE.search(line):
-            continue
-        else:
-            in_list = False
-            kept.append(line)
-    return kept, owner
-
-
 def _take_dateline(lines: list[str]) -> tuple[list[str], date | None]:
     """Drop a byline and a line that only dates the article, and return the day if it has one."""
     published = None
@@ -336,23 +313,33 @@ def _take_dateline(lines: list[str]) -> tuple[list[str], date | None]:
     seen = 0
     for line in lines:
         seen += bool(line)
-        if line and seen <= _TOP_LINES and len(line) <= 120:
-            day = find_day(line)
-            rest = line.rstrip(".")
-            is_sentence = bool(_ENDS_SENTENCE.search(line)) and parse_day(rest) is None
-            if (
-                day
-                and not is_sentence
-                and (seen > 1 or _DATELINE_LEAD.match(line) or parse_day(rest))
-            ):
+        if line and seen <= _TOP_LINES:
+            day = _dateline(line, first=seen == 1)
+            if day:
                 published = published or day
                 continue
-            if seen > 1 and not is_sentence and _BYLINE.match(line) and not day:
+            if seen > 1 and len(line) <= 80 and _is_byline(line):
                 continue
-            if seen > 1 and _BYLINE.match(line) and line[0] == "B" and len(line.split()) <= 8:
-                continue
-        elif line and published is None and seen <= _TOP_LINES:
-            head = _PLACE_AND_DAY.match(line)
-            published = find_day(head["head"]) if head else None
+            opening = _PLACE_AND_DAY.match(line)
+            if opening:
+                published = published or find_day(opening["head"])
         kept.append(line)
     return kept, published
+
+
+def _dateline(line: str, *, first: bool) -> date | None:
+    """Return the day of a line that says no more than when, where and by whom."""
+    found = locate_day(line) if len(line) <= 120 else None
+    if found is None:
+        return None
+    day, start, end = found
+    beside = f"{line[:start]} {line[end:]}".split()
+    if _DATELINE_LEAD.match(line):
+        return day if len(beside) <= 12 and not line.endswith((".", "!", "?")) else None
+    if first and any(any(map(str.isalpha, word)) for word in beside):
+        return None
+    return day if len(beside) <= 8 and all(map(_BESIDE_DAY.match, beside)) else None
+
+
+def _is_byline(line: str) -> bool:
+    return bool(_BYLINE.match(line)) and not ENDS_SENTENCE.search(line)
