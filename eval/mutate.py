@@ -34,7 +34,8 @@ _SPOKEN: Final = (
     " fifteen sixteen seventeen eighteen nineteen twenty"
 ).split()
 _NOT_NAMES: Final = frozenset(
-    [*_MONTHS, *_WEEKDAYS, "President", "Senator", "Governor", "Mayor", "Chairman", "Judge"]
+    [*_MONTHS, *_WEEKDAYS, "The", "Mr", "Mrs", "Ms", "Dr", "Sen", "Rep", "Gov", "St", "He", "She",
+     "They", "It", "We", "This", "That", "But", "And", "Secretary", "Democrats", "President", "Senator", "Governor", "Mayor", "Chairman", "Judge"]
 )
 _OPPOSITE: Final = {
     "rose": "fell", "fell": "rose", "increased": "decreased", "decreased": "increased",
@@ -66,13 +67,18 @@ def _replace(text: str, match: re.Match[str], new: str) -> str:
     return text[: match.start()] + new + text[match.end() :]
 
 
+def _numbers(text: str) -> list[re.Match[str]]:
+    """Find numbers in digits, but not the number of a list's item."""
+    return [m for m in _NUMBER.finditer(text) if m.start() or text[m.end() : m.end() + 1] not in ".)"]
+
+
 def _names(text: str) -> list[re.Match[str]]:
     return [m for m in _NAME.finditer(text) if not _NOT_NAMES & set(m.group().split())]
 
 
 def change_number(text: str, article: Sequence[str], generator: random.Random) -> str | None:
     """Write another number of the same shape in place of one."""
-    match = _pick(list(_NUMBER.finditer(text)), generator)
+    match = _pick(_numbers(text), generator)
     if match is None:
         return None
     digits = [i for i, c in enumerate(match.group()) if c.isdigit()]
@@ -85,7 +91,7 @@ def change_number(text: str, article: Sequence[str], generator: random.Random) -
 
 def take_number(text: str, article: Sequence[str], generator: random.Random) -> str | None:
     """Put a number of another sentence of the article in place of one."""
-    match = _pick(list(_NUMBER.finditer(text)), generator)
+    match = _pick(_numbers(text), generator)
     own = {m.group() for m in _NUMBER.finditer(text)}
     others = sorted({m.group() for s in article for m in _NUMBER.finditer(s)} - own)
     return _replace(text, match, generator.choice(others)) if match and others else None
@@ -147,14 +153,24 @@ def exchange_names(text: str, article: Sequence[str], generator: random.Random) 
 
 def add_negation(text: str, article: Sequence[str], generator: random.Random) -> str | None:
     """Put *not* after an auxiliary verb."""
-    found = [m for m in _AUXILIARY.finditer(text) if text[m.end() : m.end() + 1] == " "]
+    found = [
+        m
+        for m in _AUXILIARY.finditer(text)
+        if text[m.end() : m.end() + 1] == " "
+        and not re.search(r"\b(no|not|never|nothing|without|only|any)\b|n[’']t", text)
+    ]
     match = _pick(found, generator)
     return _replace(text, match, match.group() + " not") if match else None
 
 
 def drop_negation(text: str, article: Sequence[str], generator: random.Random) -> str | None:
     """Take *not*, *n't* or *never* away."""
-    found = [m for m in _NEGATION.finditer(text) if not text[: m.end()].lower().endswith("won’t")]
+    found = [
+        m
+        for m in _NEGATION.finditer(text)
+        if not re.search(r"(won[’']t|or not|why did\w*n[’']t|whether\b.*)$", text[: m.end()])
+        and not text[m.end() :].startswith((" just", " matter", " doubt"))
+    ]
     match = _pick(found, generator)
     return _replace(text, match, "") if match else None
 
@@ -192,11 +208,12 @@ def change_speaker(text: str, article: Sequence[str], generator: random.Random) 
     people = sorted({m.group(1).strip() for s in article for m in _SAID.finditer(s)} | {
         m.group(2).strip() for s in article for m in _SAID_BACK.finditer(s)})  # fmt: skip
     known = set(re.findall(r"\w+", text))
-    others = [person for person in people if not set(person.split()) & known]
+    others = [p for p in people if not set(p.split()) & (known | _NOT_NAMES)]
     if not others:
         return None
     other = generator.choice(others)
-    if match := _SAID.search(text):
+    match = _SAID.search(text)
+    if match and not set(match.group(1).split()) & _NOT_NAMES:
         return _replace(text, match, f"{other} {match.group(2)}")
     if match := _SAID_BACK.search(text):
         return _replace(text, match, f"{match.group(1)} {other}")
@@ -246,7 +263,7 @@ def spell_number(text: str, article: Sequence[str], generator: random.Random) ->
 
 def write_digits(text: str, article: Sequence[str], generator: random.Random) -> str | None:
     """Write a number word from two to twenty in digits."""
-    found = re.finditer(r"\b(" + "|".join(_SPOKEN[2:]) + r")\b(?![- ](thirds|fifths|quarters))",
+    found = re.finditer(r"(?<!-)\b(" + "|".join(_SPOKEN[2:]) + r")\b(?![- ](thirds|fifths|quarters))",
                         text)  # fmt: skip
     match = _pick(list(found), generator)
     return _replace(text, match, str(_SPOKEN.index(match.group()))) if match else None
@@ -305,7 +322,7 @@ def drop_title(text: str, article: Sequence[str], generator: random.Random) -> s
 def drop_adverb(text: str, article: Sequence[str], generator: random.Random) -> str | None:
     """Leave out an adverb of manner or degree that carries no fact."""
     return re.sub(r" (also|very|really|quickly|currently|particularly|especially|certainly|still"
-                  r"|already|simply|clearly|actually|just)\b(?!-)", "", text, count=1)  # fmt: skip
+                  r"|already|simply|clearly|actually)\b(?!-)", "", text, count=1)  # fmt: skip
 
 
 def front_speaker(text: str, article: Sequence[str], generator: random.Random) -> str | None:
@@ -325,7 +342,7 @@ def use_synonym(text: str, article: Sequence[str], generator: random.Random) -> 
     """Write a near synonym for one or two frequent words."""
     swaps = {" about ": " approximately ", " because ": " since ", " but ": " though ",
              " said that ": " said ", " while ": " whereas ", " although ": " though ",
-             " also ": " too ", " began ": " started ", " however ": " though "}  # fmt: skip
+             " began ": " started ", " however ": " though "}  # fmt: skip
     for one, other in swaps.items():
         if one in text:
             return text.replace(one, other)

@@ -11,6 +11,7 @@ Examples
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,10 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 __version__ = "0.1.0"
+
+# Importing OpenVINO reports the import to a statistics server, without asking. It does without
+# where its reporter isn't installed, so the reporter is made to look so before anything loads.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 __all__ = [
     "Abstention",

@@ -157,9 +157,7 @@ def decode(data: bytes) -> str:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return data.decode(encoding, errors="replace")
-    controls = len(data) - len(data.translate(None, _CONTROLS))
-    if data.startswith(_MAGIC) or controls > _MAX_CONTROLS * len(data):
-        raise CorpusError("is a binary file, not text")
+    refuse_binary(data)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -170,6 +168,13 @@ def decode(data: bytes) -> str:
     if broken * 10 <= whole:
         return repaired
     return data.decode(_legacy_encoding(data), errors="replace")
+
+
+def refuse_binary(data: bytes) -> None:
+    """Raise `CorpusError` if `data` is the start of a file that holds no 8-bit text."""
+    controls = len(data) - len(data.translate(None, _CONTROLS))
+    if data.startswith(_MAGIC) or controls > _MAX_CONTROLS * len(data):
+        raise CorpusError("is a binary file, not text")
 
 
 def _legacy_encoding(data: bytes) -> str:

@@ -2,7 +2,8 @@
 
 Results go to stdout, progress and complaints to stderr. Exit status: 0 answered or all well;
 1 no answer, or `doctor` found something wrong; 2 a mistake that the user can fix, told in one
-line; 3 a model or stored data failed; 130 interrupted; 141 the reader of a pipe went away.
+line; 3 a model, stored data or the program itself failed; 130 interrupted; 141 the reader of a
+pipe went away.
 
 Nothing heavy is imported before a command needs it: `dateline --help` loads no model.
 """
@@ -11,6 +12,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -198,7 +201,7 @@ def status(store: Store = None, as_json: AsJson = False) -> None:
         "publishers": ", ".join(held.publishers) or "none named",
         "published": " to ".join(days) or "no dates",
         "embedder": held.embedder,
-        "answers": f"{held.mode.value} ({held.model})",
+        "answers": " by ".join(dict.fromkeys((held.mode.value, held.model))),
         "settings": held.settings_fingerprint,
     }
     for name, value in rows.items():
@@ -321,7 +324,12 @@ def _sync_text(report: SyncReport) -> str:
 def main() -> None:
     """Run the command line and exit with its status."""
     with steady_output():
-        app(prog_name="dateline")
+        try:
+            app(prog_name="dateline")
+        except Exception:
+            # A bug: told in full, and with another status than the 1 that means "no answer".
+            traceback.print_exc()
+            sys.exit(FAILED)
 
 
 if __name__ == "__main__":

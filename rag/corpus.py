@@ -6,6 +6,7 @@ one broken download never stops a sync.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import os
@@ -13,10 +14,11 @@ import stat
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from rag.clean import clean_line, clean_text, decode
+from rag.clean import clean_line, clean_text, decode, refuse_binary
 from rag.dates import parse_day
 from rag.errors import CorpusError
 from rag.formats import Content, field, parse_html, parse_markdown, parse_plain, web_address
@@ -39,6 +41,8 @@ _MAX_BRACKETS, _MAX_QUOTES = 100_000, 1_000_000
 _MIN_WORD_CHARACTERS = 3
 _MAX_LINE_SKIPS = 100
 _MAX_ID = 200
+# Longer ones are cut: no publisher prints such a line.
+_MAX_TITLE, _MAX_PUBLISHER = 500, 100
 _CHUNK = 2**20
 
 _PARSERS: dict[str, Callable[[str], Content]] = {
@@ -185,12 +189,21 @@ def _article(article_id: str, title: str, content: Content) -> Article:
         raise CorpusError(
             f"has a text of {len(content.text):,} characters, more than {MAX_TEXT_CHARACTERS:,}"
         )
-    letters = sum(character.isalnum() for character in content.text[:1000])
+    letters = sum(1 for _ in islice(filter(str.isalnum, content.text), _MIN_WORD_CHARACTERS))
     if letters < _MIN_WORD_CHARACTERS:
         raise CorpusError(f"has no text: {letters} letters or digits make no sentence")
     return Article(
-        article_id, title, content.text, content.publisher, content.published, content.url
+        article_id,
+        _shorten(title, _MAX_TITLE),
+        content.text,
+        _shorten(content.publisher, _MAX_PUBLISHER),
+        content.published,
+        content.url,
     )
+
+
+def _shorten(line: str, limit: int) -> str:
+    return line if len(line) <= limit else line[: limit - 2] + " …"
 
 
 def _read_lines(source: Source) -> tuple[tuple[Article, ...], tuple[Skip, ...]]:
@@ -257,12 +270,21 @@ def _lines(raw: BinaryIO, source: Source) -> Iterator[tuple[int, bytes | None]]:
                 f"line {number}: the file unpacks to more than {limit // 2**20} MB; "
                 "the lines from here on are not read"
             )
-        if number == 1 and line.lstrip().startswith(b"["):
-            raise CorpusError("is one JSON array: write one article a line (JSON Lines)")
+        if number == 1:
+            _check_first_line(line[:_CHUNK])
         if too_long:
             yield number, None
         elif line.strip():
             yield number, line
+
+
+def _check_first_line(line: bytes) -> None:
+    """Refuse in one sentence what would give a bad line after the other."""
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise CorpusError("is UTF-16: JSON Lines must be UTF-8")
+    refuse_binary(line)
+    if line.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
+        raise CorpusError("is one JSON array: write one article a line (JSON Lines)")
 
 
 def _parse_line(line: bytes, default_id: str) -> Article:
@@ -307,4 +329,4 @@ def _string(value: object) -> str:
         value = value.get("name")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
-    return clean_line(str(value)[:MAX_LINE_BYTES])
+    return clean_line(str(value))

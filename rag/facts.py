@@ -7,7 +7,7 @@ of a country and the name of its people share one stem.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from rag.lexicon import (
     BE,
     CONNECTORS,
+    CONTRACTED,
     FUNCTION,
     HEDGES,
     IRREGULAR,
@@ -31,7 +32,9 @@ from rag.lexicon import (
 from rag.quantities import Day, Quantity, Token, find_days, find_quantities, tokenize
 
 _QUOTED: Final = re.compile(r"“([^“”]*)”|\"([^\"]*)\"|‘([^‘]*?)’(?!\w)|``([^`]*?)''")
-_CLAUSE_ENDS: Final = frozenset(".;:,?!—()")
+_CLAUSE_ENDS: Final = frozenset(
+    [*".;:,?!—()", *"but because while although though when who which since whereas".split()]
+)
 _SENTENCE_OPENERS: Final = frozenset(".!?:;“\"‘`•*–—|")
 _NEGATION_REACH: Final = 3
 """Content words after a negator or a hedge that it governs, within its clause."""
@@ -45,6 +48,7 @@ _APPOSITION_REACH: Final = 16
 """Tokens that may stand between a speaker and the verb, between commas."""
 _QUOTE_MARKS: Final = frozenset("“”\"‘’")
 _BESIDE_SAY: Final = frozenset("has had have also later then who have been was is".split())
+_BEFORE_SPEAKER: Final = TITLES | {"."}
 _TWO_WORD_PLACES: Final = frozenset(name for name in PLACES.values() if " " in name)
 _CASED_PLACES: Final = frozenset({"us", "un", "eu", "uk"})
 
@@ -72,6 +76,13 @@ class Name(NamedTuple):
     surface: str
 
 
+class Quote(NamedTuple):
+    """A quoted stretch, flattened like `Facts.flat`, and whether it looks like a work's title."""
+
+    flat: str
+    titled: bool
+
+
 class Direction(NamedTuple):
     """A word on an axis of opposites, its side (+1 or -1) and the content words beside it."""
 
@@ -96,12 +107,13 @@ class Facts:
     quantities : tuple of Quantity
     days : tuple of Day
     names : tuple of Name
-    quotes : tuple of str
-        Quoted stretches, flattened like `flat`.
+    quotes : tuple of Quote
     speakers : tuple of tuple of str
         Names, as their words, that something is attributed to; ``("he",)`` for a pronoun.
+    negators : int
+        How many words negate, also those that govern nothing.
     negations : tuple of tuple of str
-        For each negator, the stems that it governs.
+        For each negator, the stems that it governs; empty at the end of a clause.
     directions : tuple of Direction
     roles : frozenset of (str, str, str)
         (verb stem, who, whom) for names on both sides of a word.
@@ -119,8 +131,9 @@ class Facts:
     quantities: tuple[Quantity, ...]
     days: tuple[Day, ...]
     names: tuple[Name, ...]
-    quotes: tuple[str, ...]
+    quotes: tuple[Quote, ...]
     speakers: tuple[tuple[str, ...], ...]
+    negators: int
     negations: tuple[tuple[str, ...], ...]
     directions: tuple[Direction, ...]
     roles: frozenset[tuple[str, str, str]]
@@ -135,8 +148,17 @@ def flatten(text: str) -> str:
 
 
 def _flat(tokens: Sequence[Token]) -> str:
-    words = [token.lower for token in tokens if token.lower[0].isalnum() or token.text in _SIGNS]
+    words = [
+        _uncontracted(token.lower)
+        for token in tokens
+        if token.lower[0].isalnum() or token.text in _SIGNS
+    ]
     return " " + " ".join(words) + " "
+
+
+def _uncontracted(word: str) -> str:
+    verb = CONTRACTED.get(word)
+    return f"{verb} not" if verb else word
 
 
 @lru_cache(maxsize=65536)
@@ -192,6 +214,19 @@ def place_or_word(lower: str) -> str:
     """Map a country's adjective or short name to the country; other words to themselves."""
     word = lower[:-2] if lower.endswith("'s") else lower
     return PLACES.get(word, word)
+
+
+def likely_name(facts: Facts, name: Name) -> bool:
+    """Tell whether a single capitalised word that opens a sentence acts as a name: *Lee said*."""
+    after = facts.tokens[name.end].lower if name.end < len(facts.tokens) else ""
+    return name.words[0] not in OPENERS and (
+        after in SAY
+        or after in BE
+        or after in IRREGULAR
+        or after.endswith("ed")
+        or after in ("will", "would", "can", "could", "may", "did", "does", "and")
+        or facts.tokens[name.at].lower.endswith("'s")
+    )
 
 
 def _opens_sentence(tokens: Sequence[Token], i: int) -> bool:
@@ -252,7 +287,7 @@ def _name(tokens: Sequence[Token], at: int, end: int) -> Name | None:
         at += 1
     while at < end and not tokens[at].text[0].isalpha():
         at += 1
-    words = tuple(
+    words = _joined_places(
         place_or_word(token.lower)
         for token in tokens[at:end]
         if token.text[0].isupper() and token.lower not in TITLES
@@ -262,6 +297,17 @@ def _name(tokens: Sequence[Token], at: int, end: int) -> Name | None:
     sure = len(words) > 1 or not _opens_sentence(tokens, at) or _is_acronym(tokens[at].text)
     text = " ".join(token.text for token in tokens[at:end])
     return Name(words, at, end, sure, text.replace(" .", ".").replace(" - ", "-"))
+
+
+def _joined_places(words: Iterable[str]) -> tuple[str, ...]:
+    """Join *united* and *states* into the one name that stems use."""
+    joined: list[str] = []
+    for word in words:
+        if joined and f"{joined[-1]} {word}" in _TWO_WORD_PLACES:
+            joined[-1] += f" {word}"
+        else:
+            joined.append(word)
+    return tuple(joined)
 
 
 def _is_acronym(text: str) -> bool:
@@ -283,18 +329,18 @@ def _governed(
         while following < len(content) and content[following] <= i:
             following += 1
         word = token.lower
-        negates = (word in NEGATORS or word.endswith("n't")) and not _idle_negator(tokens, i)
-        hedges = word in HEDGES and not (word in ("may", "march") and token.text[0].isupper())
+        negates = (word in NEGATORS or word in CONTRACTED) and not _idle_negator(tokens, i)
+        hedges = CONTRACTED.get(word, word) in HEDGES and not (word in ("may", "march") and token.text[0].isupper())
         if not (negates or hedges):
             continue
         scope: list[int] = []
         for at in content[following : following + _NEGATION_REACH]:
-            if any(t.text in _CLAUSE_ENDS or t.lower == "but" for t in tokens[i + 1 : min(at, i + 13)]):
+            if any(t.lower in _CLAUSE_ENDS for t in tokens[i + 1 : min(at, i + 13)]):
                 break
             scope.append(at)
         if hedges:
             hedged.update(scope)
-        if negates and scope:
+        if negates:
             negated.update(scope)
             negations.append(scope)
     return negated, hedged, negations
@@ -308,6 +354,19 @@ def _idle_negator(tokens: Sequence[Token], i: int) -> bool:
         after in ("only", "doubt", "matter", "just", "least", "later", ".", ",")
         or before in ("or", "why")
     )
+
+
+def _find_quotes(text: str) -> tuple[Quote, ...]:
+    quotes: list[Quote] = []
+    for match in _QUOTED.finditer(text):
+        inside = next((group for group in match.groups() if group), "")
+        tokens = tokenize(inside)
+        flat = _flat(tokens)
+        main = [t.text for t in tokens if t.text[0].isalpha() and t.lower not in FUNCTION]
+        titled = bool(main) and all(word[0].isupper() for word in main)
+        if flat.strip():
+            quotes.append(Quote(flat, titled))
+    return tuple(quotes)
 
 
 def _find_speakers(tokens: Sequence[Token], names: Sequence[Name]) -> tuple[tuple[str, ...], ...]:
@@ -347,14 +406,16 @@ def _speaker_before(
         return None
     if k in owner:
         return owner[k].words
-    return (tokens[k].lower,) if tokens[k].lower[0].isalpha() else None
+    word = tokens[k].lower
+    known = word[0].isalpha() and (word in PRONOUNS or word not in FUNCTION)
+    return (word,) if known and word not in CONTRACTED else None
 
 
 def _speaker_after(
     tokens: Sequence[Token], k: int, owner: dict[int, Name]
 ) -> tuple[str, ...] | None:
     start = k
-    while k < len(tokens) and k - start < 4 and tokens[k].lower in TITLES:
+    while k < len(tokens) and k - start < 4 and tokens[k].lower in _BEFORE_SPEAKER:
         k += 1
     if k < len(tokens) and k in owner:
         return owner[k].words
@@ -411,16 +472,11 @@ def read_facts(text: str) -> Facts:
         elif token.lower in PLACES:
             stems[i] = PLACES[token.lower]
         elif token.lower not in FUNCTION or i in named:
-            if not token.lower.endswith("n't"):
+            if token.lower not in CONTRACTED:
                 stems[i] = stem(token.lower)
     negated, hedged, negations = _governed(tokens, list(stems))
     words = tuple(
         Word(s, i, _weight(s, i in named), i in negated, i in hedged) for i, s in stems.items()
-    )
-    quotes = tuple(
-        flat
-        for m in _QUOTED.finditer(text)
-        if len(flat := flatten(next((g for g in m.groups() if g), ""))) > 2
     )
     return Facts(
         flat=_flat(tokens),
@@ -429,8 +485,9 @@ def read_facts(text: str) -> Facts:
         quantities=quantities,
         days=days,
         names=names,
-        quotes=quotes,
+        quotes=_find_quotes(text),
         speakers=_find_speakers(tokens, names),
+        negators=sum(token.lower in NEGATORS or token.lower in CONTRACTED for token in tokens),
         negations=tuple(tuple(stems[i] for i in scope) for scope in negations),
         directions=_find_directions(tokens, words),
         roles=_find_roles(tokens, words, names),

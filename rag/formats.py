@@ -15,9 +15,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rag.clean import clean_line, clean_text
-from rag.dates import find_day, locate_day, parse_day
+from rag.dates import parse_day
 from rag.errors import CorpusError
-from rag.furniture import ENDS_SENTENCE, drop_furniture
+from rag.furniture import ENDS_SENTENCE, drop_furniture, take_dateline
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -33,29 +33,27 @@ FIELDS = {
 }
 # A parser needs some hundred times the memory of its text: of this size, even text made to hurt
 # it stays below 256 MB and ten seconds.
-MAX_MARKDOWN_CHARACTERS = 500_000
-MAX_HTML_CHARACTERS = 1_000_000
+MAX_MARKDOWN_CHARACTERS = 300_000
+MAX_HTML_CHARACTERS = 600_000
 
 _TAG = re.compile(r"<[^<>]*>")
 _CODE = re.compile(r"<!--|<(?P<name>script|style|svg)\b[^<>]{0,500}>?", re.IGNORECASE)
 _CODE_ENDS = {
     name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in ("script", "style", "svg")
 } | {"comment": re.compile("-->")}
+# What a reader of the page doesn't see must not be quoted.
+_HIDDEN_ELEMENTS = (
+    "//*[@hidden]",
+    "//template",
+    "//noscript",
+    "//*[contains(translate(@style, 'DISPLAYNOE ', 'displaynoe'), 'display:none')]",
+    "//*[contains(translate(@style, 'VISBLTYHDEN ', 'visbltyhden'), 'visibility:hidden')]",
+)
 _MAX_FRONT_MATTER_LINES = 100
 _MAX_TITLE = 200
+_MAX_ADDRESS = 4000
 _FRONT_MATTER_LINE = re.compile(r"(?P<key>[A-Za-z_][\w-]*)[ \t]*:(?:[ \t]+(?P<value>.*))?$")
 _UNKNOWN = frozenset(("", "none", "null", "~", "n/a"))
-
-_BYLINE = re.compile(r"by +[A-Z“]", re.IGNORECASE)
-_DATELINE_LEAD = re.compile(
-    r"(?:by|published|updated|posted|first published|date)\b", re.IGNORECASE
-)
-# What may stand beside the day on a line that only dates an article: names, times, "at".
-_BESIDE_DAY = re.compile(r"(?:[^\w\s]|[A-Z\d]|at\b|on\b|by\b|and\b|[ap]\.?m\b|last\b|updated\b)\S*")
-# "TOKYO, Aug. 23, 2025 (Kyodo) —" at the start of a paragraph.
-_PLACE_AND_DAY = re.compile(r"(?P<head>[A-Z][A-Z .,'’/]{2,60}.{0,60}?)(?:—|–|--| - )")
-# Lines at the top among which a byline or dateline stands.
-_TOP_LINES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +108,7 @@ def parse_plain(source: str) -> Content:
     """
     lines = _join_wrapped(clean_text(source).text.split("\n"))
     lines, owner = drop_furniture(lines)
-    lines, published = _take_dateline(lines)
+    lines, published = take_dateline(lines)
     title = next((line for line in lines if line), "")
     if len(title) > _MAX_TITLE:
         title = ""
@@ -133,12 +131,18 @@ def parse_html(source: str) -> Content:
     source = _without_code(source)
     _check_size(source, "HTML", MAX_HTML_CHARACTERS)
     import trafilatura
+    from trafilatura.settings import use_config
 
+    config = use_config()
+    # Below this length trafilatura takes all text of the page instead; news can be short.
+    config["DEFAULT"]["MIN_EXTRACTED_SIZE"] = "50"
     try:
         found = trafilatura.bare_extraction(
             source,
             with_metadata=True,
             include_comments=False,
+            prune_xpath=list(_HIDDEN_ELEMENTS),
+            config=config,
             # Only a date that the page declares: one from its text may be any day.
             date_extraction_params={"extensive_search": False, "original_date": True},
         )
@@ -151,7 +155,7 @@ def parse_html(source: str) -> Content:
     title = clean_line(page.get("title") or "")
     if lines[0] == title:
         lines = lines[1:]
-    (_, *lines), _ = _take_dateline([title or "-", *lines])
+    (_, *lines), _ = take_dateline([title or "-", *lines])
     return Content(
         text="\n".join(lines),
         title=title,
@@ -173,7 +177,8 @@ def field(values: Mapping[str, object], name: str) -> object:
 def web_address(value: str) -> str | None:
     """Return an http or https address, `None` for anything else."""
     address = "".join(clean_text(value).text.split())
-    return address if re.match(r"https?://[^\s/]", address, re.IGNORECASE) else None
+    known = re.match(r"https?://[^/]", address, re.IGNORECASE)
+    return address if known and len(address) <= _MAX_ADDRESS else None
 
 
 def _check_size(source: str, kind: str, limit: int) -> None:
@@ -260,7 +265,7 @@ def _markdown_text(source: str, title: str) -> tuple[str, str]:
             blocks.append(token.content)
         elif token.type == "html_block":
             blocks.append(html.unescape(_TAG.sub(" ", _without_code(token.content))))
-    return title, "\n".join(block for block in blocks if block.strip())
+    return title, "\n".join(filter(None, map(str.strip, blocks)))
 
 
 def _inline_text(children: Iterable[Token]) -> str:
@@ -304,42 +309,3 @@ def _join_wrapped(lines: list[str]) -> list[str]:
         else:
             joined.append(line)
     return joined
-
-
-def _take_dateline(lines: list[str]) -> tuple[list[str], date | None]:
-    """Drop a byline and a line that only dates the article, and return the day if it has one."""
-    published = None
-    kept: list[str] = []
-    seen = 0
-    for line in lines:
-        seen += bool(line)
-        if line and seen <= _TOP_LINES:
-            day = _dateline(line, first=seen == 1)
-            if day:
-                published = published or day
-                continue
-            if seen > 1 and len(line) <= 80 and _is_byline(line):
-                continue
-            opening = _PLACE_AND_DAY.match(line)
-            if opening:
-                published = published or find_day(opening["head"])
-        kept.append(line)
-    return kept, published
-
-
-def _dateline(line: str, *, first: bool) -> date | None:
-    """Return the day of a line that says no more than when, where and by whom."""
-    found = locate_day(line) if len(line) <= 120 else None
-    if found is None:
-        return None
-    day, start, end = found
-    beside = f"{line[:start]} {line[end:]}".split()
-    if _DATELINE_LEAD.match(line):
-        return day if len(beside) <= 12 and not line.endswith((".", "!", "?")) else None
-    if first and any(any(map(str.isalpha, word)) for word in beside):
-        return None
-    return day if len(beside) <= 8 and all(map(_BESIDE_DAY.match, beside)) else None
-
-
-def _is_byline(line: str) -> bool:
-    return bool(_BYLINE.match(line)) and not ENDS_SENTENCE.search(line)

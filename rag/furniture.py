@@ -1,4 +1,4 @@
-"""What a web page prints around an article: labels, sharing links, copyright, other headlines.
+"""What a web page prints around an article: labels, copyright, other headlines, dateline.
 
 Only whole lines go, and only short ones that no article would say.
 """
@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date
+
+from rag.dates import find_day, locate_day
 
 _GLUED = re.compile(r"Comments(?=[A-Z“\"])")
 _FURNITURE = re.compile(
@@ -45,6 +48,16 @@ _OWNER = re.compile(
 _OWNER_ENDS = re.compile(
     r",? (?:visit|all rights|distributed|reprinted|published|used with)\b.*", re.IGNORECASE
 )
+_BYLINE = re.compile(r"by +[A-Z“]", re.IGNORECASE)
+_DATELINE_LEAD = re.compile(
+    r"(?:by|published|updated|posted|first published|date)\b", re.IGNORECASE
+)
+# What may stand beside the day on a line that only dates an article: names, times, "at".
+_BESIDE_DAY = re.compile(r"(?:[^\w\s]|[A-Z\d]|at\b|on\b|by\b|and\b|[ap]\.?m\b|last\b|updated\b)\S*")
+# "TOKYO, Aug. 23, 2025 (Kyodo) —" at the start of a paragraph.
+_PLACE_AND_DAY = re.compile(r"(?P<head>[A-Z][A-Z .,'’/]{2,60}.{0,60}?)(?:—|–|--| - )")
+# Lines at the top among which a byline or dateline stands.
+_TOP_LINES = 6
 
 
 def drop_furniture(lines: Iterable[str]) -> tuple[list[str], str]:
@@ -90,3 +103,59 @@ def drop_furniture(lines: Iterable[str]) -> tuple[list[str], str]:
             in_list = False
             kept.append(line)
     return kept, owner
+
+
+def take_dateline(lines: list[str]) -> tuple[list[str], date | None]:
+    """Drop a byline and a line that only dates the article, both among the first lines.
+
+    Parameters
+    ----------
+    lines : list of str
+        The first that isn't empty is the title.
+
+    Returns
+    -------
+    kept : list of str
+    published : datetime.date or None
+        From such a line, or from a place and day before a dash; `None` if there is neither.
+
+    Examples
+    --------
+    >>> take_dateline(["Leaders meet", "by August 23, 2025", "They met."])
+    (['Leaders meet', 'They met.'], datetime.date(2025, 8, 23))
+    """
+    published = None
+    kept: list[str] = []
+    seen = 0
+    for line in lines:
+        seen += bool(line)
+        if line and seen <= _TOP_LINES:
+            day = _dateline(line, first=seen == 1)
+            if day:
+                published = published or day
+                continue
+            if seen > 1 and len(line) <= 80 and _is_byline(line):
+                continue
+            opening = _PLACE_AND_DAY.match(line)
+            if opening:
+                published = published or find_day(opening["head"])
+        kept.append(line)
+    return kept, published
+
+
+def _dateline(line: str, *, first: bool) -> date | None:
+    """Return the day of a line that says no more than when, where and by whom."""
+    found = locate_day(line) if len(line) <= 120 else None
+    if found is None:
+        return None
+    day, start, end = found
+    beside = f"{line[:start]} {line[end:]}".split()
+    if _DATELINE_LEAD.match(line):
+        return day if len(beside) <= 12 and not line.endswith((".", "!", "?")) else None
+    if first and any(any(map(str.isalpha, word)) for word in beside):
+        return None
+    return day if len(beside) <= 8 and all(map(_BESIDE_DAY.match, beside)) else None
+
+
+def _is_byline(line: str) -> bool:
+    return bool(_BYLINE.match(line)) and not ENDS_SENTENCE.search(line)

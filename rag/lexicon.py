@@ -24,7 +24,7 @@ FUNCTION: Final = _words(
     also however therefore thus moreover meanwhile still even ever per via upon toward towards
     along across around out off up down not no never n't s t re ve ll d m 's not cannot n o
     one another whether despite like amid without before after above below else whatever whoever
-    instead rather quite already almost nearly roughly approximately mr mrs ms dr"""
+    instead rather quite enough already almost nearly roughly approximately mr mrs ms dr"""
 )
 """Words that carry no content of their own: they never count in the recall."""
 
@@ -64,7 +64,7 @@ OPENERS: Final = _words(
 )
 """Words that often open a sentence and, capitalised there, are no names."""
 
-CONNECTORS: Final = _words("of de van von der den bin ibn al el la le da di del dos du the and for")
+CONNECTORS: Final = _words("of de van von der den bin ibn al el la le da di del dos du the")
 """Lower-case words that may stand inside a name."""
 
 SAY: Final = _words(
@@ -81,7 +81,7 @@ NEGATORS: Final = _words(
     """not never no without cannot neither nor none nobody nothing nowhere hardly barely scarcely
     deny denies denied denying refuse refuses refused refusing reject rejects rejected rejecting
     fail fails failed failing lack lacks lacked lacking decline declines declined declining
-    unable"""
+    unable impossible"""
 )
 """Words that turn what follows into its opposite."""
 
@@ -90,6 +90,20 @@ SYMMETRIC: Final = _words(
     chat converse clash argue date hug"""
 )
 """Stems of verbs whose two sides may be exchanged."""
+
+CONTRACTED: Final = {
+    **{
+        f"{verb}n't": verb
+        for verb in """is are was were do does did has have had would could should must might need
+        ought dare may""".split()
+    },
+    "can't": "can",
+    "won't": "will",
+    "shan't": "shall",
+    "ain't": "is",
+    "cannot": "can",
+}
+"""Contracted and joined negations, to the verb without *not*."""
 
 BE: Final = _words("is are was were be been being get got gets")
 
@@ -173,7 +187,7 @@ UNITS: Final = {
         "cny": "yuan renminbi rmb",
         "inr": "rupee rupees",
         "rub": "ruble rubles rouble roubles",
-        "°": "° degree degrees",
+        "°": "° degree degrees deg",
         "second": "second seconds sec secs",
         "minute": "minute minutes min mins",
         "hour": "hour hours hr hrs",
@@ -274,7 +288,9 @@ OPPOSITES: Final = (
     ("include", "exclude"), ("attack", "defend"), ("borrow", "lend"), ("love", "hate"),
     ("easy", "hard difficult"), ("known", "unknown"), ("likely", "unlikely"),
     ("long longer", "short shorter"), ("high", "low"), ("fast faster", "slow slower"),
-    ("large larger big bigger", "small smaller little"),
+    ("large larger largest big bigger biggest", "small smaller smallest little tiny"),
+    ("gain", "lose lost loss"), ("highest", "lowest"), ("strongest", "weakest"),
+    ("oldest older", "youngest younger newest newer"), ("fastest", "slowest"),
 )
 """Pairs of word groups that point opposite ways on one axis."""
 

@@ -138,7 +138,7 @@ def source(article: Article) -> tuple[str, str]:
 def how_written(answer: Answer) -> str:
     """Say what wrote the sentences."""
     if answer.mode is Mode.EXTRACTIVE:
-        return f"Sentences of the articles, word for word ({printable(answer.model)})"
+        return "Sentences of the articles, word for word"
     return f"Written by {printable(answer.model)}, each sentence checked against its quotes"
 
 

@@ -24,6 +24,7 @@ FOUNDATION = {"rag.schema", "rag.errors", "rag.settings", "rag.prompts"}
 STAGES = (
     "rag.clean",
     "rag.dates",
+    "rag.furniture",
     "rag.formats",
     "rag.corpus",
     "rag.sentences",
@@ -202,8 +203,9 @@ def test_locks_hold_every_package_to_a_version_and_a_hash() -> None:
 
 
 def loaded_by(code: str) -> list[str]:
-    """Return the names in sys.modules after a fresh Python ran `code`."""
-    script = f"import json, sys\n{code}\nprint(json.dumps(sorted(sys.modules)))"
+    """Return the names of the modules loaded after a fresh Python ran `code`."""
+    found = "sorted(name for name, module in sys.modules.items() if module)"
+    script = f"import json, sys\n{code}\nprint(json.dumps({found}))"
     run = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,
@@ -231,3 +233,10 @@ def test_import_of_the_pipeline_loads_no_llama_index_and_no_gradio() -> None:
     assert not [
         name for name in loaded if name.split(".")[0] in ("llama_index", "gradio", "openai")
     ]
+
+
+def test_the_embedding_model_loads_without_its_reporter() -> None:
+    # OpenVINO's own import would otherwise send statistics to another machine.
+    loaded = loaded_by("from rag.embed import BundledEmbedder\nBundledEmbedder().embed(['x'])")
+    assert "openvino" in loaded
+    assert not [name for name in loaded if name.startswith("openvino_telemetry")]

@@ -225,7 +225,7 @@ def test_to_markdown_shows_sentences_with_footnotes() -> None:
         "[^1]: [**Leaders meet**](<https://example.org/a?b=1&amp;c=2>), "
         "Seoul desk, 2025-08-23: “The cap is 10,000 a year.”"
     )
-    assert "word for word (minilm)" in to_markdown(one())
+    assert "Sentences of the articles, word for word" in to_markdown(one())
 
 
 def test_to_markdown_of_a_draft_names_the_model_and_counts_what_was_withheld() -> None:

@@ -1,0 +1,472 @@
+"""The assistant: the only module that knows all stages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+
+from rag import index
+from rag.answer import extract, nearest
+from rag.citations import parse_address
+from rag.embed import BundledEmbedder, Embedder, EndpointEmbedder, Vectors, verify_weights
+from rag.errors import DatelineError, IntegrityError, QuestionError, UserError
+from rag.retrieve import retrieve
+from rag.schema import (
+    Abstention,
+    AbstentionReason,
+    Answer,
+    Article,
+    Check,
+    Citation,
+    Evidence,
+    Filter,
+    Hit,
+    Mode,
+    Progress,
+    Sentence,
+    Status,
+    SyncReport,
+    Timing,
+)
+from rag.select import Candidate, select, selection_model
+from rag.settings import Settings
+from rag.store import Store
+from rag.verify import is_exact
+from rag.words import Stemmer, search_terms
+
+MAX_QUESTION = 4_000
+
+EXTRACTIVE_MODEL = "extractive"
+
+
+class Assistant:
+    """Answers questions over a folder of articles; use `open` to make one.
+
+    It holds the lock of its data folder until it is closed, and may be shared between threads.
+
+    Examples
+    --------
+    >>> with Assistant.open("corpus") as assistant:  # doctest: +SKIP
+    ...     answer = assistant.ask("How many working-holiday visas does Japan issue a year?")
+    """
+
+    def __init__(
+        self, settings: Settings, embedder: Embedder, store: Store, corpus: Path | None
+    ) -> None:
+        self.settings = settings
+        self._embedder = embedder
+        self._store = store
+        self._corpus = corpus
+        self._synced = False
+        self._stemmer = Stemmer()
+        self._warm = False
+
+    @classmethod
+    def open(
+        cls,
+        corpus: str | Path | None = None,
+        *,
+        store: str | Path | None = None,
+        llm: object | None = None,
+        embedder: Embedder | None = None,
+    ) -> Assistant:
+        """Open a data folder, to ask about a corpus.
+
+        Parameters
+        ----------
+        corpus : str or Path, optional
+            Folder of articles, or one file. The first question syncs it, unless `sync` was
+            called before. Without it, the store answers from what it holds.
+        store : str or Path, optional
+            Data folder, made if missing; by default ``RAG_STORE``, else ``.dateline``.
+        llm : object, optional
+            What drafts answers; by default they are extracted.
+        embedder : Embedder, optional
+            What embeds texts; by default the bundled model, or the endpoint of the settings.
+
+        Raises
+        ------
+        SettingsError
+            If a ``RAG_…`` variable is unknown or out of range.
+        StoreError
+            If the data folder is in use, not writable, or made by another model or schema.
+        """
+        settings = Settings.load(store=store)
+        embedder = embedder or _embedder(settings)
+        return cls(
+            settings,
+            embedder,
+            Store(settings.store, embedder=embedder.fingerprint),
+            None if corpus is None else Path(corpus),
+        )
+
+    def __enter__(self) -> Assistant:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let other processes use the data folder; may be called twice."""
+        self._store.close()
+
+    def sync(self, *, progress: Callable[[Progress], None] | None = None) -> SyncReport:
+        """Make the index hold what the corpus holds: add, update, remove.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Told from time to time how far it has come.
+
+        Returns
+        -------
+        SyncReport
+
+        Raises
+        ------
+        UserError
+            If no corpus was given and none was synced before.
+        CorpusError
+            If the corpus is missing or nothing in it can be read; the index is kept.
+        StoreError
+            If the data folder can't be written; what could be found before still can.
+        """
+        known = self._store.catalogue.get_meta("corpus")
+        corpus = self._corpus or (Path(known) if known else None)
+        if corpus is None:
+            raise UserError("no corpus to sync; give a folder of articles: dateline sync PATH")
+        report = index.sync(
+            corpus,
+            self._store,
+            self._embedder,
+            max_tokens=self.settings.passage_tokens,
+            overlap=self.settings.passage_overlap,
+            progress=progress,
+        )
+        self._synced = True
+        return report
+
+    def ask(
+        self,
+        question: str,
+        *,
+        publisher: str | None = None,
+        since: date | str | None = None,
+        until: date | str | None = None,
+    ) -> Answer:
+        """Answer a question from the articles, or say why not.
+
+        Parameters
+        ----------
+        question : str
+            Of 1 to 4,000 characters.
+        publisher : str, optional
+            Search this publisher's articles only, compared without regard to case.
+        since, until : date or str, optional
+            Search articles published on these days or between; text as ``2025-08-23``.
+
+        Returns
+        -------
+        Answer
+            ``answer.abstention`` is None if there is an answer.
+
+        Raises
+        ------
+        QuestionError
+            If the question is empty or too long, or a date can't be read.
+        UserError
+            If nothing is indexed yet.
+        """
+        question = _checked_question(question)
+        allowed = _filter(publisher, since, until)
+        clock = _Clock()
+        self._ready()
+        abstention = self._nothing_allowed(allowed)
+        if abstention:
+            return self._answer(question, allowed, clock, (), (), abstention, 0.0)
+        with clock("embed"):
+            vector = self._embed_question(question)
+        with clock("retrieve"):
+            hits = self._retrieve(question, vector, allowed, k=self.settings.passages_read)
+        with clock("select"):
+            candidates = self._select(question, vector, hits)
+        confidence = candidates[0].probability if candidates else 0.0
+        threshold = self.settings.threshold
+        if threshold is None:
+            threshold = selection_model().threshold
+        if confidence < threshold:
+            abstention = _too_weak(candidates)
+            return self._answer(
+                question, allowed, clock, (), nearest(candidates), abstention, confidence
+            )
+        with clock("answer"):
+            found = extract(candidates, max_sentences=self.settings.max_sentences)
+            self._require_exact(found.sentences)
+        return self._answer(
+            question,
+            allowed,
+            clock,
+            found.sentences,
+            found.evidence,
+            None,
+            confidence,
+            found.conflict,
+        )
+
+    def search(
+        self,
+        question: str,
+        *,
+        k: int = 10,
+        publisher: str | None = None,
+        since: date | str | None = None,
+        until: date | str | None = None,
+    ) -> tuple[Hit, ...]:
+        """Find the passages that bear on a question, best first; takes what `ask` takes.
+
+        Parameters
+        ----------
+        k : int, default 10
+            How many to return at most.
+        """
+        question = _checked_question(question)
+        allowed = _filter(publisher, since, until)
+        self._ready()
+        return self._retrieve(question, self._embed_question(question), allowed, k=k)
+
+    def article(self, article_id: str, version: str | None = None) -> Article:
+        """Return an article, by default as it is now.
+
+        Raises
+        ------
+        UserError
+            If there is no such article or version.
+        """
+        article = self._store.catalogue.article(article_id, version)
+        if article is None:
+            what = f"{article_id}@{version}" if version else article_id
+            raise UserError(f"no article {what!r} in the store; see: dateline status")
+        return article
+
+    def articles(self) -> tuple[Article, ...]:
+        """Return every article that can be found, by title."""
+        return self._store.catalogue.articles()
+
+    def citation(self, address: str) -> Citation:
+        """Return the citation that stands at an address, as `Citation.address` gives it.
+
+        Raises
+        ------
+        UserError
+            If the address can't be read or points to nothing.
+        """
+        article_id, version, span = parse_address(address)
+        article = self.article(article_id, version)
+        if span.end > len(article.text):
+            raise UserError(f"{address!r} points past the end of its article")
+        return Citation.of(Evidence(1, article, span, 1.0))
+
+    def status(self) -> Status:
+        """Return what the store holds."""
+        catalogue = self._store.catalogue
+        first, last = catalogue.published_range()
+        return Status(
+            store=str(self._store.folder),
+            corpus=catalogue.get_meta("corpus"),
+            articles=catalogue.count_articles(),
+            passages=len(catalogue.passage_ids()),
+            publishers=catalogue.publishers(),
+            first_published=first,
+            last_published=last,
+            embedder=self._embedder.name,
+            mode=Mode.EXTRACTIVE,
+            model=EXTRACTIVE_MODEL,
+            bytes_on_disk=self._store.bytes_on_disk(),
+            settings_fingerprint=self.settings.fingerprint,
+        )
+
+    def doctor(self) -> tuple[Check, ...]:
+        """Check the store and the model; every check is made, whatever the others find."""
+        return (*self._store.check(), self._check_embedder())
+
+    def _check_embedder(self) -> Check:
+        try:
+            if isinstance(self._embedder, BundledEmbedder):
+                verify_weights()
+            self._embedder.embed(["Is the model well?"])
+        except DatelineError as error:
+            return Check("embedder", False, str(error))
+        return Check("embedder", True, self._embedder.name)
+
+    def _ready(self) -> None:
+        if self._corpus is not None and not self._synced:
+            self.sync()
+        if not self._store.catalogue.count_articles():
+            raise UserError("nothing is indexed yet; run: dateline sync PATH")
+
+    def _nothing_allowed(self, allowed: Filter) -> Abstention | None:
+        catalogue = self._store.catalogue
+        if not allowed or catalogue.count_articles(allowed):
+            return None
+        if allowed.publisher and not catalogue.count_articles(Filter(allowed.publisher)):
+            return Abstention(
+                AbstentionReason.UNKNOWN_PUBLISHER,
+                f"No article by {allowed.publisher!r} is indexed.",
+            )
+        return Abstention(
+            AbstentionReason.OUT_OF_DATE_RANGE, "No article was published in that time."
+        )
+
+    def _embed_question(self, question: str) -> Vectors:
+        if self._warm:
+            vector: Vectors = self._embedder.embed([question])[0]
+            return vector
+        # At the first question the model and Chroma load side by side: it halves the wait.
+        with ThreadPoolExecutor(1) as pool:
+            opening = pool.submit(lambda: self._store.vectors)
+            vector = self._embedder.embed([question])[0]
+            opening.result()
+        self._warm = True
+        return vector
+
+    def _retrieve(
+        self, question: str, vector: Vectors, allowed: Filter, *, k: int
+    ) -> tuple[Hit, ...]:
+        return retrieve(
+            question,
+            vector,
+            self._store.catalogue,
+            self._store.vectors,
+            k=k,
+            candidates=self.settings.candidates,
+            per_article=self.settings.passages_per_article,
+            allowed=allowed,
+        )
+
+    def _select(
+        self, question: str, vector: Vectors, hits: tuple[Hit, ...]
+    ) -> tuple[Candidate, ...]:
+        catalogue = self._store.catalogue
+        (asked,) = self._stemmer.stems([" ".join(search_terms(question))])
+        return select(
+            question,
+            vector,
+            hits,
+            embedder=self._embedder,
+            stemmer=self._stemmer,
+            frequencies=catalogue.document_frequencies(asked),
+            passages=catalogue.count_words(),
+            model=selection_model(),
+        )
+
+    def _require_exact(self, sentences: tuple[Sentence, ...]) -> None:
+        for sentence in sentences:
+            for citation in sentence.citations:
+                evidence = citation.evidence
+                stored = self.article(evidence.article.article_id, evidence.version)
+                if not is_exact(citation, stored.text):
+                    raise IntegrityError(
+                        f"the quote at {citation.address} is not what the stored article says; "
+                        "run: dateline doctor"
+                    )
+
+    def _answer(
+        self,
+        question: str,
+        allowed: Filter,
+        clock: _Clock,
+        sentences: tuple[Sentence, ...],
+        evidence: tuple[Evidence, ...],
+        abstention: Abstention | None,
+        confidence: float,
+        conflict: str | None = None,
+    ) -> Answer:
+        return Answer(
+            question=question,
+            standalone_question=question,
+            sentences=sentences,
+            evidence=evidence,
+            abstention=abstention,
+            confidence=confidence,
+            mode=Mode.EXTRACTIVE,
+            model=EXTRACTIVE_MODEL,
+            settings_fingerprint=self.settings.fingerprint,
+            conflict=conflict,
+            filter=allowed,
+            timings=tuple(clock.timings),
+        )
+
+
+class _Clock:
+    """Collects how long each stage takes."""
+
+    def __init__(self) -> None:
+        self.timings: list[Timing] = []
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.timings.append(Timing(stage, time.perf_counter() - started))
+
+
+def _embedder(settings: Settings) -> Embedder:
+    if settings.embedding_base_url is None:
+        return BundledEmbedder(settings.threads)
+    key = settings.embedding_api_key
+    return EndpointEmbedder(
+        settings.embedding_base_url,
+        settings.embedding_model or "",
+        key.get_secret_value() if key else "none",
+    )
+
+
+def _checked_question(question: str) -> str:
+    question = question.strip()
+    if not question:
+        raise QuestionError("the question is empty; ask something")
+    if len(question) > MAX_QUESTION:
+        raise QuestionError(
+            f"the question has {len(question):,} characters, the limit is {MAX_QUESTION:,}; "
+            "ask a shorter one"
+        )
+    return question
+
+
+def _filter(publisher: str | None, since: date | str | None, until: date | str | None) -> Filter:
+    first, last = _day("since", since), _day("until", until)
+    if first and last and first > last:
+        raise QuestionError(f"since ({first}) lies after until ({last}); swap them")
+    return Filter(publisher or None, first, last)
+
+
+def _day(name: str, value: date | str | None) -> date | None:
+    if value is None or isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise QuestionError(
+            f"{name} is {value!r}, which is no date; give it as 2025-08-23"
+        ) from error
+
+
+def _too_weak(candidates: tuple[Candidate, ...]) -> Abstention:
+    if not candidates:
+        return Abstention(
+            AbstentionReason.NOT_IN_CORPUS, "The articles hold nothing on this question."
+        )
+    return Abstention(
+        AbstentionReason.LOW_SUPPORT,
+        "The articles don't say. The nearest sentences are shown, but none of them answers.",
+    )

@@ -1,0 +1,98 @@
+"""Settings: read once from the environment (prefix ``RAG_``), validated, then frozen."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rag.errors import SettingsError
+
+PREFIX = "RAG_"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, with its default, range and unit.
+
+    Each field can be given as an environment variable: ``RAG_`` and the name in capitals.
+    Use `Settings.load`, which also refuses misspelt variables.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    store: Path = Field(Path(".dateline"), description="Data folder.")
+    threads: int = Field(
+        default_factory=lambda: min(os.cpu_count() or 1, 8),
+        ge=1,
+        description="Threads that may embed at once.",
+    )
+
+    embedding_base_url: str | None = Field(
+        None, description="OpenAI-compatible embeddings endpoint; None: the bundled model."
+    )
+    embedding_model: str | None = Field(None, description="Model asked for at that endpoint.")
+    embedding_api_key: SecretStr | None = Field(None, description="Key for that endpoint.")
+
+    passage_tokens: int = Field(200, ge=32, le=240, description="Longest passage, in tokens.")
+    passage_overlap: int = Field(
+        0, ge=0, le=3, description="Sentences that neighbouring passages share."
+    )
+
+    candidates: int = Field(
+        100, ge=10, le=1000, description="Passages taken from each of the two searches."
+    )
+    passages_per_article: int = Field(
+        3, ge=1, description="Passages of one article among the results."
+    )
+    passages_read: int = Field(6, ge=1, le=50, description="Passages whose sentences are read.")
+    max_sentences: int = Field(2, ge=1, le=4, description="Longest extractive answer.")
+    threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Confidence below which to abstain; None: the fitted one.",
+    )
+
+    @classmethod
+    def load(cls, **values: Any) -> Settings:
+        """Read the environment and the given values, which win.
+
+        Parameters
+        ----------
+        **values
+            Fields by name; those that are None are taken as not given.
+
+        Raises
+        ------
+        SettingsError
+            If a ``RAG_…`` variable is unknown or a value is out of range.
+        """
+        known = {PREFIX + name.upper() for name in cls.model_fields}
+        for name in os.environ:
+            if name.startswith(PREFIX) and name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = (
+                    f"did you mean {close[0]}?" if close else "known: " + ", ".join(sorted(known))
+                )
+                raise SettingsError(f"unknown setting {name}; {hint}")
+        try:
+            return cls(**{name: value for name, value in values.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "settings"
+            raise SettingsError(f"{name}: {first['msg']} (given: {first['input']!r})") from error
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """First 12 hexadecimal digits of a sha256 over what can change an answer.
+
+        Where the data lies, how many threads are used and keys are left out.
+        """
+        answer = self.model_dump_json(exclude={"store", "threads", "embedding_api_key"})
+        return hashlib.sha256(answer.encode("utf-8")).hexdigest()[:12]
