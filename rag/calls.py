@@ -244,6 +244,16 @@ class GuardedModel:
         self._source = source
         self._breaker = Breaker(self.limits, clock)
 
+    def prepare(self) -> None:
+        """Load what the first answer needs, which takes seconds that no budget should pay for.
+
+        Raises
+        ------
+        ModelError
+            If it can't be loaded.
+        """
+        self._source.prepare()
+
     def budget(self) -> Budget:
         """Return a fresh budget for one answer."""
         return Budget(self.limits.seconds, self.limits.requests)
@@ -275,8 +285,7 @@ class GuardedModel:
     def _pieces(
         self, messages: Sequence[Message], max_tokens: int, stream: bool, budget: Budget | None
     ) -> Iterator[str]:
-        # Loading a library takes seconds once, and no endpoint is to blame for it.
-        self._source.prepare()
+        self.prepare()
         budget = budget or self.budget()
         attempt = 0
         while True:

@@ -148,6 +148,7 @@ class EndpointSource:
         with self._lock:
             if self._llm is None:
                 import httpx
+                import openai.resources.chat.completions  # noqa: F401 - else the first call does
                 from llama_index.llms.openai_like import OpenAILike
 
                 transport = _transport(self._response_bytes)

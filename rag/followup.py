@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.lexicon import FUNCTION, MONTHS, TITLES, WEEKDAYS
+from rag.lexicon import FUNCTION
+from rag.names import AUXILIARIES, QUESTION_WORDS, looks_like_person, read_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,18 @@ class Mention:
         As written, without a leading article.
     person : bool
         Whether it looks like a person's name.
+    place : bool
+        Whether it was only ever where something was: *in*, *at* or *from* it.
+    asked : bool
+        Whether a question named it, not only an answer.
     salience : float
         Higher is likelier to be meant by a pronoun.
     """
 
     name: str
     person: bool
+    place: bool
+    asked: bool
     salience: float
 
 
@@ -40,9 +47,6 @@ class Mention:
 # `python -m eval.bench_conversation --fit`.
 ANSWER_WEIGHT = 0.3
 FADE = 0.85
-_MAX_WORDS = 6
-
-_WORD = re.compile(r"\S+")
 
 
 def _words(text: str) -> frozenset[str]:
@@ -53,29 +57,6 @@ _SINGULAR = _words("he him his himself she her hers herself")
 _PLURAL = _words("they them their theirs themselves")
 _NEUTRAL = _words("it its itself")
 _POSSESSIVE = _words("his their its hers theirs")
-_CONNECTORS = _words("of the de van von der and al bin del la")
-_QUESTION_WORDS = _words("who whom whose what which when where why how")
-_AUXILIARIES = _words(
-    "did does do is are was were has have had can could will would should may might must"
-)
-# Words of questions that are no names where they stand capitalised.
-_ASKING = (
-    _QUESTION_WORDS
-    | _AUXILIARIES
-    | _words("any anything also besides ok okay yes no please tell i i'm other others let's aside")
-)
-# Words that stand in names of places, bodies and works, not in those of people.
-_NOT_PEOPLE = _words(
-    "university college school ministry party council court house senate congress parliament "
-    "states kingdom republic union nations committee commission agency department office bank "
-    "company corporation inc corp ltd group team club league cup games festival award awards tour "
-    "band orchestra records album island islands city county river lake mountain street north "
-    "south east west war act summit treaty prize peoples people story musical airlines airport "
-    "hospital church news japan korea china russia ukraine america britain england france germany "
-    "india israel iran iraq syria canada mexico brazil spain italy australia taiwan vietnam europe "
-    "asia africa tokyo seoul beijing moscow washington london paris berlin kyiv new york "
-    "california texas hong kong united"
-)
 _LEAD = re.compile(
     r"(?:(?:and|but|so|ok|okay|then|well)\b,?\s+)?(?:(?:what|how)\s+about\s+)?", re.I
 )
@@ -113,7 +94,7 @@ def standalone_by_rules(question: str, turns: Sequence[Turn]) -> str:
         return completed
     mentions = find_mentions(turns)
     resolved = _replace_pronouns(_expand_names(question, mentions), mentions)
-    if resolved == question and mentions and not _names(question):
+    if resolved == question and mentions and not read_names(question):
         return _append(question, mentions[0].name)
     return resolved
 
@@ -126,71 +107,25 @@ def find_mentions(turns: Sequence[Turn]) -> tuple[Mention, ...]:
     """
     salience: dict[str, float] = {}
     people: dict[str, bool] = {}
+    places: dict[str, bool] = {}
+    asked: set[str] = set()
     for number, turn in enumerate(turns):
         fade = FADE ** (len(turns) - 1 - number)
         for text, weight in ((turn.question, fade), (turn.answer, ANSWER_WEIGHT * fade)):
-            for place, (name, titled) in enumerate(_names(text)):
-                known = _longer(name, salience) or name
+            for place, name in enumerate(read_names(text)):
+                known = _longer(name.text, salience) or name.text
                 # The first name of a text is mostly its subject.
                 gain = weight / (1 + place)
                 salience[known] = max(salience.get(known, 0.0), gain)
-                people[known] = people.get(known, False) or titled or _looks_like_person(known)
+                person = name.titled or looks_like_person(known)
+                people[known] = people.get(known, False) or person
+                places[known] = places.get(known, True) and name.located and not person
+                if text is turn.question:
+                    asked.add(known)
     ranked = sorted(salience, key=lambda name: -salience[name])
-    return tuple(Mention(name, people[name], salience[name]) for name in ranked)
-
-
-def _names(text: str) -> list[tuple[str, bool]]:
-    """Return the capitalised names of a text in order, and whether a title stood before each."""
-    names: list[tuple[str, bool]] = []
-    run: list[str] = []
-    titled = False
-
-    def close() -> None:
-        nonlocal run, titled
-        while run and run[-1].lower() in _CONNECTORS:
-            run.pop()
-        while run and run[0].lower() in ("the", "a", "an", "and", "of"):
-            run.pop(0)
-        if run and not (len(run) == 1 and _is_common(run[0])):
-            names.append((" ".join(run), titled))
-        run, titled = [], False
-
-    for match in _WORD.finditer(text):
-        token = match.group()
-        word = token.strip("\"'“”‘’()[]{},;:.!?…")
-        bare = re.sub(r"['’]s$", "", word)
-        capital = bare[:1].isupper() or bool(run and bare.isdigit() and len(bare) < 4)
-        opens = token[:1] in '("“'
-        if opens:
-            close()
-        if capital and bare.lower().strip(".") in TITLES and len(bare) > 1:
-            close()
-            titled = True
-            continue
-        if capital and not (not run and _is_common(bare)):
-            run.append(bare)
-        elif run and word.lower() in _CONNECTORS and len(run) < _MAX_WORDS:
-            run.append(word)
-        else:
-            close()
-        if run and (bare != word or (token[-1:] in ',;:.!?…)"”' and not _is_initial(token))):
-            close()
-    close()
-    return names
-
-
-def _is_initial(token: str) -> bool:
-    return len(token) <= 3 and token.endswith(".")
-
-
-def _is_common(word: str) -> bool:
-    lowered = word.lower()
-    return lowered in FUNCTION or lowered in _ASKING or lowered in MONTHS or lowered in WEEKDAYS
-
-
-def _looks_like_person(name: str) -> bool:
-    words = name.lower().split()
-    return 2 <= len(words) <= 4 and not any(word.strip(".") in _NOT_PEOPLE for word in words)
+    return tuple(
+        Mention(name, people[name], places[name], name in asked, salience[name]) for name in ranked
+    )
 
 
 def _longer(name: str, known: Sequence[str] | dict[str, float]) -> str | None:
@@ -207,16 +142,17 @@ def _longer(name: str, known: Sequence[str] | dict[str, float]) -> str | None:
 
 def _expand_names(question: str, mentions: Sequence[Mention]) -> str:
     """Put the full name where the question gives a part of one."""
-    for name, _ in _names(question):
-        full = _longer(name, [mention.name for mention in mentions])
-        if full is not None and len(name.split()) == 1:
-            question = question.replace(name, full, 1)
+    people = [mention.name for mention in mentions if mention.person]
+    for name in read_names(question):
+        full = _longer(name.text, people)
+        if full is not None and " " not in name.text:
+            question = question.replace(name.text, full, 1)
     return question
 
 
 def _replace_pronouns(question: str, mentions: Sequence[Mention]) -> str:
     """Put the most salient fitting name where a kind of pronoun stands for the first time."""
-    own = [name.lower() for name, _ in _names(question)]
+    own = [name.text.lower() for name in read_names(question)]
     named_person = any(m.person and m.name.lower() in own for m in mentions)
     free = [m for m in mentions if m.name.lower() not in own]
     tokens = question.split(" ")
@@ -252,9 +188,10 @@ def _antecedent(pronoun: str, mentions: Sequence[Mention]) -> str | None:
     if pronoun in _SINGULAR:
         fitting = [m for m in mentions if m.person] or list(mentions)
     elif pronoun in _NEUTRAL:
-        fitting = [m for m in mentions if not m.person]
+        # What an answer names beside its point is hardly ever "it".
+        fitting = [m for m in mentions if m.asked and not m.person and not m.place]
     else:
-        fitting = list(mentions)
+        fitting = [m for m in mentions if not m.place]
     return fitting[0].name if fitting else None
 
 
@@ -272,8 +209,8 @@ def _complete(question: str, before: str) -> str | None:
         return f"{asked} {clause}?" if clause else f"{before}, and {fragment.lower()}?"
     led = bool(lead and lead.end())
     if (
-        _AUXILIARIES & set(words)
-        or words[0] in _QUESTION_WORDS
+        AUXILIARIES & set(words)
+        or words[0] in QUESTION_WORDS
         or not (led or _PREPOSITION.match(fragment))
     ):
         return None
@@ -282,13 +219,13 @@ def _complete(question: str, before: str) -> str | None:
         return f"{_YEAR.sub(year.group(), before)}?"
     if _PREPOSITION.match(fragment):
         return f"{before} {fragment[0].lower()}{fragment[1:]}?"
-    names = _names(fragment)
+    names = read_names(fragment)
     if not names:
         return None
-    person = _looks_like_person(names[0][0])
-    for name, _ in _names(before):
-        if _looks_like_person(name) is person:
-            return f"{before.replace(name, fragment, 1)}?"
+    person = looks_like_person(names[0].text)
+    for name in read_names(before):
+        if looks_like_person(name.text) is person:
+            return f"{before.replace(name.text, fragment, 1)}?"
     return f"{before} ({fragment})?"
 
 
@@ -296,7 +233,7 @@ def _clause(question: str) -> str | None:
     """Return a question from its auxiliary on: ``did Tokyo cap visas``."""
     tokens = question.split()
     for place, token in enumerate(tokens[:6]):
-        if token.lower() in _AUXILIARIES:
+        if token.lower() in AUXILIARIES:
             return " ".join([token.lower(), *tokens[place + 1 :]])
     return None
 

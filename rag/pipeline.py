@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from types import TracebackType
 
 from rag import index
 from rag.answer import extract, nearest
-from rag.calls import Budget, Limits
+from rag.calls import Budget, GuardedModel, Limits
 from rag.chat import Chat
 from rag.citations import parse_address
 from rag.compose import compose, recite
 from rag.conversation import Turn, standalone_question
 from rag.embed import BundledEmbedder, Embedder, EndpointEmbedder, Vectors, verify_weights
-from rag.errors import DatelineError, IntegrityError, QuestionError, UserError
+from rag.errors import DatelineError, IntegrityError, ModelError, QuestionError, UserError
 from rag.llm import LLM, configured_llm
 from rag.prompts import Message
 from rag.retrieve import retrieve
@@ -255,6 +255,9 @@ class Assistant:
         allowed = _filter(publisher, since, until)
         clock = _Clock()
         self._ready()
+        if isinstance(self._llm, GuardedModel):
+            with suppress(ModelError):  # told when the draft fails
+                self._llm.prepare()
         # One budget for all that a language model does for this answer.
         budget = Budget(self.settings.llm_seconds)
         standalone = question

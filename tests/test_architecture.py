@@ -43,6 +43,7 @@ STAGES = (
     "rag.endpoint",
     "rag.local",
     "rag.llm",
+    "rag.names",
     "rag.followup",
     "rag.conversation",
     "rag.labels",
