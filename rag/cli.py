@@ -168,6 +168,8 @@ def chat(
             except UserError as error:
                 # One bad question doesn't end a conversation.
                 complain(error)
+            if not as_json:
+                print(flush=True)
 
 
 @app.command()
@@ -297,7 +299,8 @@ def _write_answer(answer: Answer, *, as_json: bool) -> None:
     if as_json:
         write_json(answer_to_dict(answer))
     else:
-        print(to_terminal(answer, colour=has_colour(), width=columns()), flush=True)
+        shown = to_terminal(answer, colour=has_colour(), width=columns())
+        print(shown, end="", flush=True)
 
 
 def _write_citation(citation: Citation, *, as_json: bool) -> None:
@@ -306,7 +309,8 @@ def _write_citation(citation: Citation, *, as_json: bool) -> None:
         write_json({**citation_to_dict(citation), "text": article.text})
     else:
         span = citation.evidence.span
-        print(article_to_terminal(article, span, colour=has_colour(), width=columns()), flush=True)
+        shown = article_to_terminal(article, span, colour=has_colour(), width=columns())
+        print(shown, end="", flush=True)
 
 
 def _sync_text(report: SyncReport) -> str:

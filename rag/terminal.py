@@ -81,8 +81,12 @@ def wrap(parts: Sequence[Part], *, width: int, indent: int = 0, colour: bool) ->
             for piece in _pieces(word, room) if word else ():
                 needed = cells(piece) + (1 if lines[-1] else 0)
                 if lines[-1] and used + needed > room:
-                    lines.append([])
-                    used, needed = 0, needed - 1
+                    # A label goes with the word before it.
+                    before = cells(lines[-1][-1][0])
+                    kept = piece.startswith("[") and len(lines[-1]) > 1 and before + needed <= room
+                    lines.append([lines[-1].pop()] if kept else [])
+                    used = before if kept else 0
+                    needed -= not kept
                 lines[-1].append((piece, style))
                 used += needed
     shown = []

@@ -318,6 +318,14 @@ def test_doctor_of_a_spoilt_store_is_status_1_and_says_what(
     assert dateline("doctor", "--store", str(store), "--json").json["ok"] is False
 
 
+# --- eval
+
+
+def test_eval_is_offered_exactly_where_it_is_installed(dateline: Dateline) -> None:
+    offered = re.search(r"^  eval ", dateline("--help").out, re.MULTILINE) is not None
+    assert offered == (ROOT / "eval" / "cli.py").is_file()
+
+
 # --- the process
 
 
@@ -344,7 +352,7 @@ def test_ask_loads_no_language_model_library_and_no_web_page(synced: Path) -> No
         "import sys, rag.cli\n"
         "try:\n    rag.cli.main()\n"
         "finally:\n"
-        "    heavy = {'llama_index', 'openai', 'gradio', 'torch', 'rich', 'pandas'}\n"
+        "    heavy = {'llama_index', 'openai', 'gradio', 'torch', 'pandas'}\n"
         "    print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
     )
     run = subprocess.run(

@@ -362,7 +362,13 @@ def _unhashed(piece: Evidence) -> Citation:
 
 
 @given(
-    st.lists(st.tuples(st.text(max_size=60), st.sampled_from(["", "1", "2"])), max_size=6),
+    st.lists(
+        st.tuples(
+            st.text(max_size=60) | st.text(st.sampled_from("ab [1]日"), max_size=60),
+            st.sampled_from(["", "1", "2"]),
+        ),
+        max_size=6,
+    ),
     st.integers(20, 100),
     st.integers(0, 4),
 )
@@ -374,6 +380,11 @@ def test_wrap_keeps_every_word_and_the_width(
     assert shown == "".join("".join(printable(text) for text, _ in parts).split())
     for line in lines:
         assert cells(line) <= max(width, 20 + indent) or len(line.strip()) == 1
+
+
+def test_wrap_keeps_a_label_with_the_word_before_it() -> None:
+    shown = wrap([("one two three four five", ""), ("[1]", "2")], width=24, colour=False)
+    assert shown == "one two three four\nfive [1]"
 
 
 def test_cells_counts_wide_and_combining_characters() -> None:
