@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.citations import DraftParser, DraftSentence
+from rag.foreign import foreign_name
 from rag.llm import LLM, Budget
 from rag.prompts import NO_ANSWER, addresses_model, draft_messages
 from rag.schema import (
@@ -29,7 +30,10 @@ MAX_SENTENCES = 3
 MAX_TOKENS = 320
 """Longest draft: three sentences of news with their labels take about 120 tokens."""
 
-_SHOWN = (Support.SUPPORTED, Support.PARTLY)
+# A model's sentence must be supported in full. On RAGTruth's QA responses (people's labels), also
+# showing the partly supported ones would show 90 instead of 72 % of the sound sentences, but 53
+# instead of 21 % of the hallucinated ones.
+_SHOWN = Support.SUPPORTED
 _RANK = {
     Support.SUPPORTED: 3,
     Support.PARTLY: 2,
@@ -115,7 +119,7 @@ def draft(
             continue
         seen.add(_key(sentence.text))
         checked = check_drafted(sentence, packed)
-        if checked.verdict.support not in _SHOWN:
+        if checked.verdict.support is not _SHOWN:
             withheld.append(checked)
             yield SentenceWithheld(checked)
         elif len(shown) < MAX_SENTENCES:
@@ -143,7 +147,7 @@ def check_drafted(sentence: DraftSentence, evidence: Sequence[Evidence]) -> Sent
     if not cited:
         return _matched(sentence.text, evidence)
     verdict = _check(sentence.text, cited)
-    if verdict.support not in _SHOWN:
+    if verdict.support is not _SHOWN:
         return Sentence(sentence.text, (), verdict)
     needed = [
         each for each in cited if len(cited) == 1 or _is_needed(sentence.text, each, cited, verdict)
@@ -175,8 +179,15 @@ def _sentences(pieces: Iterator[str], evidence: Sequence[Evidence]) -> Iterator[
 
 
 def _check(text: str, cited: Sequence[Evidence]) -> Verdict:
+    quotes = [each.text for each in cited]
     context = [part for each in cited for part in _context(each)]
-    return check_sentence(text, [each.text for each in cited], context=context)
+    verdict = check_sentence(text, quotes, context=context)
+    if verdict.support is _SHOWN:
+        name = foreign_name(text, quotes, context)
+        if name is not None:
+            reason = f"the name {name} is not in the evidence"
+            return Verdict(Support.UNSUPPORTED, reason, verdict.score)
+    return verdict
 
 
 def _context(evidence: Evidence) -> Iterator[str]:
@@ -212,10 +223,7 @@ def _matched(text: str, evidence: Sequence[Evidence]) -> Sentence:
     )
     if best is None or verdict is None:
         return Sentence(text, (), Verdict(Support.UNSUPPORTED, "there is no evidence", 0.0))
-    if verdict.support is Support.PARTLY:
-        reason = f"it cites nothing, and {verdict.reason}"
-        return Sentence(text, (), Verdict(Support.UNSUPPORTED, reason, verdict.score))
-    citations = (Citation.of(best),) if verdict.support is Support.SUPPORTED else ()
+    citations = (Citation.of(best),) if verdict.support is _SHOWN else ()
     return Sentence(text, citations, verdict)
 
 

@@ -255,11 +255,12 @@ class Assistant:
         allowed = _filter(publisher, since, until)
         clock = _Clock()
         self._ready()
+        # One budget for all that a language model does for this answer.
+        budget = Budget(self.settings.llm_seconds)
         if isinstance(self._llm, GuardedModel):
             with suppress(ModelError):  # told when the draft fails
                 self._llm.prepare()
-        # One budget for all that a language model does for this answer.
-        budget = Budget(self.settings.llm_seconds)
+            budget = self._llm.budget()
         standalone = question
         if turns:
             with clock("rewrite"):
