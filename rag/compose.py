@@ -25,6 +25,7 @@ from rag.schema import (
     Timing,
 )
 from rag.select import Candidate
+from rag.trace import traced
 
 MAX_EVIDENCE = 8
 """Sentences that a draft may rest on: those of the extract, then the next best."""
@@ -76,7 +77,7 @@ def compose(
     started = time.perf_counter()
     outcome: Draft | None = None
     try:
-        outcome = yield from draft(
+        steps = draft(
             extract.standalone_question,
             evidence,
             llm,
@@ -84,6 +85,7 @@ def compose(
             context_tokens=context_tokens,
             stream=stream,
         )
+        outcome = yield from traced("draft", steps, llm__model_name=llm.name)
         fault = objection(outcome, extract)
     except ModelError as error:
         fault = str(error)

@@ -156,14 +156,13 @@ def listen_to_llama_index() -> None:
     global _listening
     if _tracer is None or _listening:
         return
-    from llama_index.core.instrumentation import get_dispatcher  # type: ignore[import-untyped]
-    from llama_index.core.instrumentation.event_handlers import (  # type: ignore[import-untyped]
-        BaseEventHandler,
-    )
+    from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
+    from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+    from opentelemetry.trace import Status, StatusCode
 
     open_spans: dict[str, Span] = {}
 
-    class Handler(BaseEventHandler):  # type: ignore[misc]
+    class Handler(BaseEventHandler):
         @classmethod
         def class_name(cls) -> str:
             return "DatelineTrace"
@@ -176,14 +175,17 @@ def listen_to_llama_index() -> None:
                 span = _tracer.start_span("llama_index.chat")
                 recorder = Recorder(span)
                 span.set_attribute("openinference.span.kind", "LLM")
-                recorder.set(llm__model_name=event.model_dict.get("model"))
+                recorder.set(llm__model_name=event.model_dict.get("model_name"))
                 recorder.set_messages([(m.role.value, m.content or "") for m in event.messages])
-                parameters = {"temperature": event.model_dict.get("temperature")}
-                recorder.set(llm__invocation_parameters=json.dumps(parameters))
+                parameters = json.dumps(event.additional_kwargs, default=str)
+                recorder.set(llm__invocation_parameters=parameters)
                 open_spans[key] = span
-            elif name in ("LLMChatEndEvent", "ExceptionEvent") and key in open_spans:
+            elif name in ("LLMChatEndEvent", "SpanDropEvent") and key in open_spans:
                 span = open_spans.pop(key)
-                if name == "LLMChatEndEvent" and event.response is not None:
+                if name == "SpanDropEvent":
+                    # Not what went wrong: an endpoint's words may hold the key it was sent.
+                    span.set_status(Status(StatusCode.ERROR))
+                elif event.response is not None:
                     Recorder(span).set(output__value=event.response.message.content or "")
                 span.end()
 
