@@ -8,14 +8,15 @@ it cites, or be what a pronoun there stands for.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rag.lexicon import FUNCTION, MONTHS, PLACES, TITLES, WEEKDAYS
-from rag.mentions import read_names
 
 # A pronoun among the first words of evidence may stand for a name of the text around it.
-_PRONOUNS = frozenset(("he", "she", "it", "they", "his", "her", "its", "their", "who", "which"))
-_SUBJECT_WORDS = 6
+_PRONOUNS = frozenset(("he", "she", "it", "they", "his", "her", "its", "their"))
+_SUBJECT_WORDS = 2
+_JOINING = frozenset(("of", "the", "and", "for", "de"))
+_MAX_RUN = 8
 _WORD = re.compile(r"[^\W_](?:[\w.&-]*[^\W_])?")
 _MARKS = " \t\"'“”‘’([-–—•*"
 _OPENING = re.compile(r"(?:[.!?:]|[\"“])[\s\"'“‘(]*$")
@@ -45,9 +46,7 @@ def foreign_name(text: str, evidence: Sequence[str], context: Sequence[str] = ()
     if any(_opens_with_pronoun(each) for each in evidence):
         known += context
     capitals, places, acronyms, titles = _read(known)
-    short_forms = {
-        word: _initials(name.text) for name in read_names(text) for word in name.text.split()
-    }
+    spelt_out = {word for name in _long_names(text) if _initials(name) in capitals for word in name}
     for word in _inner_words(text):
         if not word[0].isupper() or _is_exempt(word):
             continue
@@ -58,7 +57,7 @@ def foreign_name(text: str, evidence: Sequence[str], context: Sequence[str] = ()
             or plain in acronyms
             or (lowered in TITLES and lowered in titles)
             or PLACES.get(lowered, lowered) in places
-            or short_forms.get(word, "?") in capitals
+            or word in spelt_out
             or (len(parts) > 1 and all(_forms(part) & capitals or part.islower() for part in parts))
         )
         if not held:
@@ -85,7 +84,7 @@ def _read(texts: Sequence[str]) -> tuple[set[str], set[str], set[str], set[str]]
             # "Dutch" in "Dutch Pancake Day" names no country.
             if after[0].islower() or after == "." or after.lower() in TITLES:
                 places.add(PLACES.get(lowered, lowered))
-        acronyms |= {_initials(name.text) for name in read_names(text)}
+        acronyms |= {_initials(name) for name in _long_names(text)}
     return capitals, places, acronyms, titles
 
 
@@ -108,9 +107,21 @@ def _forms(word: str) -> set[str]:
     return {word, word.removesuffix("s"), word + "s"} if len(word) > 3 else {word}
 
 
-def _initials(name: str) -> str:
-    initials = "".join(word[0] for word in name.split() if word[0].isupper())
-    return initials if len(initials) > 1 else "?"
+def _long_names(text: str) -> Iterator[list[str]]:
+    """Yield each stretch of two or more capitalised words, whole and in parts."""
+    run: list[str] = []
+    for word in [*_words(text), "."]:
+        if word[0].isupper() and len(run) < _MAX_RUN:
+            run.append(word)
+        elif word not in _JOINING:
+            for start in range(len(run)):
+                for end in range(start + 2, len(run) + 1):
+                    yield run[start:end]
+            run = []
+
+
+def _initials(name: Sequence[str]) -> str:
+    return "".join(word[0] for word in name)
 
 
 def _is_exempt(word: str) -> bool:
