@@ -38,7 +38,7 @@ STAGES = (
     {"citations", "labels"},
     {"verify", "attest", "facts", "oppose", "names", "days", "quantities", "tokens"},
     {"answer"},
-    {"draft", "foreign"},
+    {"draft", "foreign", "relevance"},
     {"compose"},
     {"chat"},
     {"present"},

@@ -115,6 +115,20 @@ def test_lie_is_withheld_with_its_reason(lie: str) -> None:
     assert sentence.verdict.reason
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Japan grants South Koreans working holiday visas a year [1].", "repeats the question"),
+        ("How many visas does Japan grant South Koreans a year? [1]", "asks instead"),
+        ("The article says Japan caps the visas at 10,000 a year [1].", "talks about the articles"),
+    ],
+)
+def test_sentence_that_says_nothing_is_withheld(text: str, reason: str) -> None:
+    _, outcome = run(text)
+    assert outcome.sentences == ()
+    assert reason in outcome.withheld[0].verdict.reason
+
+
 def test_uncited_sentence_is_matched_to_the_evidence_that_supports_it() -> None:
     _, outcome = run("Japan caps working holiday visas for South Koreans at 10,000 a year.")
     assert [c.label for c in outcome.sentences[0].citations] == [1]
