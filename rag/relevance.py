@@ -52,9 +52,8 @@ def pointless(text: str, question: str, cited: Sequence[str]) -> str | None:
     known = asked.union(*map(_words, cited))
     if words & _MATERIAL - known:
         return "it talks about the articles instead of what they say"
-    if not _YES_OR_NO.match(question):
-        if not _content(text) - _content(question):
-            return "it only repeats the question"
+    if not _YES_OR_NO.match(question) and not _content(text) - _content(question):
+        return "it only repeats the question"
     return None
 
 
