@@ -7,6 +7,7 @@ import string
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 _ARTICLES = frozenset({"a", "an", "the"})
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -70,6 +71,7 @@ def _f1(predicted: list[str], gold: list[str]) -> float:
     return 2 * shared / (len(predicted) + len(gold))
 
 
+@lru_cache(maxsize=65_536)
 def match_tokens(text: str) -> tuple[str, ...]:
     """Return the tokens of `text` as the answer match compares them.
 

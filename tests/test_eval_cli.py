@@ -134,3 +134,17 @@ def test_the_assistant_passes_the_gate_of_the_project(tmp_path: Path) -> None:
     findings = gate(run, BASELINE)
     failed = [f"{finding.metric}: {finding.detail}" for finding in findings if not finding.ok]
     assert passed(findings), "\n".join(failed)
+
+
+@pytest.mark.parametrize(("lexical", "article"), [(0.0, 0.0), (0.5, 0.5)])
+def test_the_gate_fails_without_the_fusion(
+    lexical: float, article: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Vectors alone, and words alone."""
+    monkeypatch.setattr("rag.retrieve.LEXICAL_SHARE", lexical)
+    monkeypatch.setattr("rag.retrieve.ARTICLE_SHARE", article)
+    with Assistant.open(ROOT / "corpus", store=tmp_path / "store") as assistant:
+        assistant.sync()
+        run = predict(DatelineSystem(assistant), summit(), tmp_path / "run")
+    failed = {finding.metric for finding in gate(run, BASELINE) if not finding.ok}
+    assert "ndcg_at_10" in failed

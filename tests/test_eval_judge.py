@@ -30,8 +30,9 @@ class Endpoint(BaseHTTPRequestHandler):
         says = ["YES", "NO", "Hard to say."][type(self).asked % 3]
         type(self).asked += not scored
         message = {"role": "assistant", "content": "4.0\nFine." if scored else says}
-        answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "m",
-                  "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}  # fmt: skip
+        answer: dict[str, object] = {"id": "1", "object": "chat.completion", "created": 0}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        answer |= {"model": "m", "choices": [choice]}
         content = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -95,15 +96,10 @@ def test_a_score_is_read_only_where_it_stands_first(text: str, score: float | No
 
 
 def test_checker_figures_are_measured_against_labels(tmp_path: Path) -> None:
+    right, wrong = "Japan issued 7,444 visas in 2024.", "Japan issued 9,444 visas in 2024."
     pairs = [
-        Pair(str(i), str(i % 7), claim, ("Japan issued 7,444 visas in 2024.",), supported)
-        for i, (claim, supported) in enumerate(
-            [
-                ("Japan issued 7,444 visas in 2024.", True),
-                ("Japan issued 9,444 visas in 2024.", False),
-            ]
-            * 10
-        )
+        Pair(str(i), str(i % 7), right if i % 2 else wrong, (right,), bool(i % 2))
+        for i in range(20)
     ]
     made = run_checker("tiny", pairs, tmp_path / "out")
     assert made["support_auroc"].value == 1.0
