@@ -18,7 +18,7 @@ SAME_STATEMENT = 0.75
 SAME_WORDS = 0.4
 
 # A further sentence is added only while its probability is at least this share of the first's.
-FURTHER_SHARE = 0.5
+FURTHER_SHARE = 0.35
 
 NEAREST = 3
 VERBATIM = Verdict(Support.SUPPORTED, "verbatim", 1.0)
