@@ -102,6 +102,7 @@ def test_the_assistant_is_predicted_twice_with_the_same_bytes(tmp_path: Path) ->
     for name in ("one", "two"):
         store = tmp_path / f"store-{name}"
         with Assistant.open(ROOT / "corpus", store=store, embedder=HashingEmbedder()) as assistant:
+            assistant.sync()
             predict(DatelineSystem(assistant), asked, tmp_path / name, workers=2)
         score(tmp_path / name)
     for file in ("predictions.jsonl", "articles.jsonl", "run.json", "scores.json", "rows.jsonl"):
