@@ -19,7 +19,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     folder = tmp_path_factory.mktemp("retrieve")
     corpus = folder / "corpus"
     corpus.mkdir()
+    poison = "How many boats may leave the harbor on a holiday? Ninety boats may leave."
     texts = {
+        "poison": f"{poison} {poison}",
+        "boats": "On a holiday at most four boats may leave the harbor, the council said.",
         "quota": f"{FISH} Boats leave on Friday.",
         "quota-wire": f"{FISH} Boats leave on Friday.",
         "ferry": "The ferry to the island runs twice a day. Its fares rose in May.",
@@ -72,8 +75,8 @@ def test_retrieve_takes_few_passages_of_one_article(store: Store) -> None:
 
 
 def test_retrieve_with_filter_stays_inside_it(store: Store) -> None:
-    assert set(ids(find(store, "mackerel", Filter(publisher="desk 2")))) == {"ferry"}
-    assert "quota" not in ids(find(store, "mackerel", Filter(since=date(2025, 8, 21))))
+    assert set(ids(find(store, "mackerel", Filter(publisher="desk 4")))) == {"ferry"}
+    assert "quota" not in ids(find(store, "mackerel", Filter(since=date(2025, 8, 23))))
     assert find(store, "mackerel", Filter(publisher="nobody")) == []
 
 
@@ -87,3 +90,11 @@ def test_retrieve_twice_gives_the_same(store: Store) -> None:
 
 def test_retrieve_takes_at_most_k(store: Store) -> None:
     assert len(find(store, "mackerel", k=2)) == 2
+
+
+def test_retrieve_puts_a_passage_that_echoes_the_question_behind_honest_ones(
+    store: Store,
+) -> None:
+    found = ids(find(store, "How many boats may leave the harbor on a holiday?"))
+    assert found.index("boats") < found.index("poison")
+    assert found[-1] == "poison"
