@@ -13,6 +13,7 @@ from eval.rows import Row
 from eval.runs import same_ground
 from eval.score import Scored, score
 from eval.significance import holm, mcnemar, paired_randomisation
+from eval.tables import p_value
 from rag import EvaluationError
 
 # Lengths and coverage say how answers are, not how good; retrieval at each k says the same five
@@ -172,6 +173,7 @@ def markdown(differences: Sequence[Difference], first: str, second: str) -> str:
         lines.append(
             f"| {d.metric}{arrow} | {d.first:.3f} | {d.second:.3f} "
             f"| {e.value:+.3f} [{e.low:+.3f}, {e.high:+.3f}] | {e.n} "
-            f"| {d.wins}/{d.ties}/{d.losses} | {d.p:.4f} ({d.test}) | {d.adjusted_p:.4f} |"
+            f"| {d.wins}/{d.ties}/{d.losses} | {p_value(d.p)} ({d.test}) "
+            f"| {p_value(d.adjusted_p)} |"
         )
     return "\n".join(lines)
