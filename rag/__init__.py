@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         SyncReport,
         Timing,
         Verdict,
+        Version,
     )
     from rag.settings import Settings
     from rag.split import split_sentences
@@ -110,6 +111,7 @@ __all__ = [
     "Timing",
     "UserError",
     "Verdict",
+    "Version",
     "__version__",
     "check_sentence",
     "split_sentences",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rag.facts import Facts, read_facts
@@ -74,6 +74,33 @@ def extract(candidates: Sequence[Candidate], *, max_sentences: int) -> Extract:
         citations = tuple(Citation.of(item) for item in cited)
         sentences.append(Sentence(group[0].text, citations, VERBATIM))
     return Extract(tuple(sentences), tuple(evidence), conflict)
+
+
+def without_copies(
+    candidates: Sequence[Candidate], copies: Mapping[str, Collection[str]]
+) -> tuple[Candidate, ...]:
+    """Leave out what only repeats a better candidate in another copy of the same report.
+
+    A wire copy is no second voice; where it tells another figure it stays, as a conflict.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        Best first.
+    copies : mapping of str to collection of str
+        For each article id those of its copies.
+    """
+    kept: list[Candidate] = []
+    for candidate in candidates:
+        others = copies.get(candidate.article.article_id, ())
+        if not any(
+            other.article.article_id in others
+            and _same(other, candidate)
+            and _supports(candidate, other)
+            for other in kept
+        ):
+            kept.append(candidate)
+    return tuple(kept)
 
 
 def nearest(candidates: Iterable[Candidate]) -> tuple[Evidence, ...]:

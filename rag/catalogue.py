@@ -158,8 +158,8 @@ class Catalogue:
     ----------
     path : Path
         The file; made if missing.
-    embedder : str
-        Fingerprint of the embedding model whose vectors it holds.
+    embedder : str or None
+        Fingerprint of the embedding model whose vectors it holds; None takes any.
     read_only : bool, default False
         Open a file in a folder that can't be written.
 
@@ -171,7 +171,7 @@ class Catalogue:
         If the file can't be opened or is not a catalogue.
     """
 
-    def __init__(self, path: Path, *, embedder: str, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, embedder: str | None, read_only: bool = False) -> None:
         self.path = path
         self._lock = threading.RLock()
         try:
@@ -181,7 +181,7 @@ class Catalogue:
                     for statement in SCHEMA.split(";\n"):
                         self._db.execute(statement)
                     self.set_meta("schema", str(SCHEMA_VERSION))
-                    self.set_meta("embedder", embedder)
+                    self.set_meta("embedder", embedder or "")
             self._check_made_by(embedder)
         except sqlite3.Error as error:
             raise StoreError(
@@ -206,17 +206,17 @@ class Catalogue:
     def _is_new(self) -> bool:
         return not self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
 
-    def _check_made_by(self, embedder: str) -> None:
+    def _check_made_by(self, embedder: str | None) -> None:
         schema, model = self.get_meta("schema"), self.get_meta("embedder")
         if schema != str(SCHEMA_VERSION):
             raise StoreMismatchError(
                 f"the store {self.path.parent} has schema version {schema}, this Dateline needs "
-                f"{SCHEMA_VERSION}; delete the folder and run: dateline sync"
+                f"{SCHEMA_VERSION}; run: dateline doctor --repair, then: dateline sync PATH"
             )
-        if model != embedder:
+        if embedder is not None and model != embedder:
             raise StoreMismatchError(
                 f"the store {self.path.parent} holds vectors of the embedding model {model}, not "
-                f"of {embedder}; delete the folder and run: dateline sync"
+                f"of {embedder}; to embed all again, run: dateline doctor --repair"
             )
 
     def close(self) -> None:
@@ -235,6 +235,9 @@ class Catalogue:
         """
         with self._lock:
             try:
+                if self._db.in_transaction:  # a part of a larger one
+                    yield
+                    return
                 self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._db.execute("COMMIT")
@@ -411,11 +414,14 @@ class Catalogue:
                 self._db.execute(
                     "UPDATE versions SET state = 'live' WHERE version_id = ?", (version_id,)
                 )
-                for table, words in self._words_of(version_id):
-                    self._db.executemany(
-                        f"INSERT INTO {table} (rowid, title, body) VALUES (?, ?, ?)", words
-                    )
+                self._add_words(version_id)
                 self._link(version_id)
+
+    def _add_words(self, version_id: int) -> None:
+        for table, words in self._words_of(version_id):
+            self._db.executemany(
+                f"INSERT INTO {table} (rowid, title, body) VALUES (?, ?, ?)", words
+            )
 
     def _link(self, version_id: int) -> None:
         """Note which live versions are copies of this one."""
@@ -492,6 +498,46 @@ class Catalogue:
             self._db.executemany(
                 "DELETE FROM passages WHERE passage_id = ?", [(i,) for i in passage_ids]
             )
+
+    def set_vectors(self, vectors: Mapping[int, npt.NDArray[np.float32]]) -> None:
+        """Replace the vectors of passages by id."""
+        with self._lock:
+            self._db.executemany(
+                "UPDATE passages SET vector = ? WHERE passage_id = ?",
+                [(row.astype(STORED).tobytes(), i) for i, row in vectors.items()],
+            )
+
+    def forget_versions(self, *, before: int) -> None:
+        """Delete old versions that were stored before a time in seconds since 1970."""
+        with self.transaction():
+            self._db.execute(
+                "DELETE FROM versions WHERE state = 'old' AND stored < ?", (before,)
+            )
+
+    def rebuild_words(self) -> None:
+        """Make the full-text index anew from the stored texts."""
+        with self.transaction():
+            for table in ("article_words", "passage_words"):
+                self._db.execute(f"INSERT INTO {table} ({table}) VALUES ('delete-all')")
+            for (version_id,) in self._rows(LIVE):
+                self._add_words(version_id)
+
+    def compact(self) -> None:
+        """Merge the full-text index and give free pages back to the disk.
+
+        Raises
+        ------
+        StoreError
+            If there is no room for a copy of the file.
+        """
+        with self._lock:
+            try:
+                for table in ("article_words", "passage_words"):
+                    self._db.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
+                self._db.execute("VACUUM")
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                raise self._unwritten(error) from error
 
     # -- reading -----------------------------------------------------------------------------
 

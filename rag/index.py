@@ -138,10 +138,15 @@ def sync(
     )
 
 
+def has_downloads(folder: Path) -> bool:
+    """Tell whether files were fetched into a data folder."""
+    return any(path.is_file() for path in (folder / DOWNLOADS).glob("*/[!.]*"))
+
+
 def _find(corpus: Path | None, store: Store) -> tuple[Source, ...]:
     downloads = store.folder / DOWNLOADS
     found = () if corpus is None else find_sources(corpus)
-    if downloads.is_dir() and any(downloads.rglob("*.*")):
+    if has_downloads(store.folder):
         found += tuple(
             Source(s.path, f"{DOWNLOADS}/{s.relative}", s.size, s.modified_ns)
             for s in find_sources(downloads)

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
-from rag import index
-from rag.answer import extract, nearest
+from rag import index, upkeep
+from rag.answer import extract, nearest, without_copies
 from rag.calls import Budget, GuardedModel, Limits
 from rag.chat import Chat
 from rag.citations import parse_address
@@ -19,6 +20,7 @@ from rag.compose import compose, recite
 from rag.conversation import Turn, standalone_question
 from rag.embed import BundledEmbedder, Embedder, EndpointEmbedder, Vectors, verify_weights
 from rag.errors import DatelineError, IntegrityError, ModelError, QuestionError, UserError
+from rag.filtered import NearestSearch
 from rag.llm import LLM, configured_llm
 from rag.prompts import Message
 from rag.retrieve import retrieve
@@ -40,11 +42,13 @@ from rag.schema import (
     Status,
     SyncReport,
     Timing,
+    Version,
 )
 from rag.select import Candidate, select, selection_model
 from rag.settings import Settings
 from rag.store import Store
 from rag.trace import Recorder, enable, stage, traced
+from rag.vectors import Server, VectorIndexError
 from rag.verify import is_exact
 from rag.words import Stemmer, search_terms
 
@@ -127,7 +131,7 @@ class Assistant:
         return cls(
             settings,
             embedder,
-            Store(settings.store, embedder=embedder.fingerprint),
+            Store(settings.store, embedder=embedder.fingerprint, server=_server(settings)),
             None if corpus is None else Path(corpus),
             llm,
         )
@@ -170,7 +174,7 @@ class Assistant:
         """
         known = self._store.catalogue.get_meta("corpus")
         corpus = self._corpus or (Path(known) if known else None)
-        if corpus is None:
+        if corpus is None and not index.has_downloads(self._store.folder):
             raise UserError("no corpus to sync; give a folder of articles: dateline sync PATH")
         report = index.sync(
             corpus,
@@ -315,22 +319,26 @@ class Assistant:
                 settings_fingerprint=self.settings.fingerprint,
                 conflict=conflict,
                 filter=allowed,
+                search_fault=fault,
                 timings=tuple(clock.timings),
             )
 
+        fault = None
         abstention = self._nothing_allowed(allowed)
         if abstention:
             return answer((), (), abstention, 0.0), ()
         with clock("embed"):
             vector = self._embed_question(standalone)
         with clock("retrieve") as recorder:
-            hits = self._retrieve(standalone, vector, allowed, k=self.settings.passages_read)
+            hits, fault = self._retrieve(standalone, vector, allowed, k=self.settings.passages_read)
             recorder.set(input__value=standalone)
             recorder.set_documents(
                 [(hit.passage.article.article_id, hit.passage.text, hit.score) for hit in hits]
             )
         with clock("select"):
             candidates = self._select(standalone, vector, hits)
+            ids = list({candidate.article.article_id for candidate in candidates})
+            candidates = without_copies(candidates, self._store.catalogue.copies(ids))
         confidence = candidates[0].probability if candidates else 0.0
         threshold = self.settings.threshold
         if threshold is None:
@@ -364,7 +372,8 @@ class Assistant:
         question = _checked_question(question)
         allowed = _filter(publisher, since, until)
         self._ready()
-        return self._retrieve(question, self._embed_question(question), allowed, k=k)
+        hits, _ = self._retrieve(question, self._embed_question(question), allowed, k=k)
+        return hits
 
     def article(self, article_id: str, version: str | None = None) -> Article:
         """Return an article, by default as it is now.
@@ -398,6 +407,77 @@ class Assistant:
             raise UserError(f"{address!r} points past the end of its article")
         return Citation.of(Evidence(1, article, span, 1.0))
 
+    def history(self, article_id: str) -> tuple[Version, ...]:
+        """Return every version of an article that is kept, oldest first.
+
+        What stood at the same web address under another id belongs to it.
+
+        Raises
+        ------
+        UserError
+            If there is no such article.
+        """
+        rows = self._store.catalogue.versions(article_id)
+        if not rows:
+            raise UserError(f"no article {article_id!r} in the store; see: dateline status")
+        return tuple(
+            Version(article, current, datetime.fromtimestamp(stored, UTC))
+            for article, current, stored in rows
+        )
+
+    def sources(self, article_id: str) -> tuple[Article, ...]:
+        """Return where else an article's very text was published, as articles of their own."""
+        return self._store.catalogue.sources(article_id)
+
+    def copies(self, article_id: str) -> tuple[str, ...]:
+        """Return the ids of the articles that share much of an article's wording."""
+        return tuple(sorted(self._store.catalogue.copies([article_id]).get(article_id, ())))
+
+    def standing(self, article: Article) -> Literal["current", "changed", "gone"]:
+        """Tell whether a version of an article still stands, was replaced, or has gone."""
+        catalogue = self._store.catalogue
+        now = catalogue.article(article.article_id)
+        if now == article:
+            return "current"
+        replaced = now or any(current for _, current, _ in catalogue.versions(article.article_id))
+        return "changed" if replaced else "gone"
+
+    def compact(self, *, forget_days: int | None = None) -> tuple[int, int]:
+        """Rewrite the data folder without what is no longer needed.
+
+        Parameters
+        ----------
+        forget_days : int, optional
+            Forget old versions that were stored before so many days; by default all are kept,
+            since a citation may point to them.
+
+        Returns
+        -------
+        tuple of int
+            Bytes on disk before and after.
+        """
+        return upkeep.compact(self._store, forget_days=forget_days)
+
+    @staticmethod
+    def repair(
+        *, store: str | Path | None = None, embedder: Embedder | None = None
+    ) -> tuple[Check, ...]:
+        """Mend a data folder that can't be opened or whose `doctor` complains.
+
+        Returns
+        -------
+        tuple of Check
+            What was done, and how the store is afterwards.
+
+        Raises
+        ------
+        StoreError
+            If it is in use or can't be written.
+        """
+        settings = Settings.load(store=store)
+        embedder = embedder or _embedder(settings)
+        return upkeep.repair(settings.store, embedder, _server(settings))
+
     def status(self) -> Status:
         """Return what the store holds."""
         catalogue = self._store.catalogue
@@ -406,7 +486,7 @@ class Assistant:
             store=str(self._store.folder),
             corpus=catalogue.get_meta("corpus"),
             articles=catalogue.count_articles(),
-            passages=len(catalogue.passage_ids()),
+            passages=catalogue.count_passages(),
             publishers=catalogue.publishers(),
             first_published=first,
             last_published=last,
@@ -467,7 +547,7 @@ class Assistant:
             return vector
         # At the first question the model and Chroma load side by side: it halves the wait.
         with ThreadPoolExecutor(1) as pool:
-            opening = pool.submit(lambda: self._store.vectors)
+            opening = pool.submit(self._store.searchable)
             vector = self._embedder.embed([question])[0]
             opening.result()
         self._warm = True
@@ -475,17 +555,26 @@ class Assistant:
 
     def _retrieve(
         self, question: str, vector: Vectors, allowed: Filter, *, k: int
-    ) -> tuple[Hit, ...]:
-        return retrieve(
-            question,
-            vector,
-            self._store.catalogue,
-            self._store.vectors,
-            k=k,
-            candidates=self.settings.candidates,
-            per_article=self.settings.passages_per_article,
-            allowed=allowed,
-        )
+    ) -> tuple[tuple[Hit, ...], str | None]:
+        """Return the hits, and why they were found without the vector index, if so."""
+
+        def find(vectors: NearestSearch) -> tuple[Hit, ...]:
+            return retrieve(
+                question,
+                vector,
+                self._store.catalogue,
+                vectors,
+                k=k,
+                candidates=self.settings.candidates,
+                per_article=self.settings.passages_per_article,
+                allowed=allowed,
+            )
+
+        vectors, fault = self._store.searchable()
+        try:
+            return find(vectors), fault
+        except VectorIndexError as error:
+            return find(self._store.without_index(error)), str(error)
 
     def _select(
         self, question: str, vector: Vectors, hits: tuple[Hit, ...]
@@ -538,6 +627,13 @@ def _embedder(settings: Settings) -> Embedder:
         settings.embedding_model or "",
         key.get_secret_value() if key else "none",
     )
+
+
+def _server(settings: Settings) -> Server | None:
+    if settings.chroma_url is None:
+        return None
+    token = settings.chroma_token
+    return Server(settings.chroma_url, token.get_secret_value() if token else None)
 
 
 def _checked_question(question: str) -> str:

@@ -87,6 +87,7 @@ def answer_to_dict(answer: Answer) -> dict[str, Any]:
         "mode": answer.mode.value,
         "model": answer.model,
         "fault": answer.fault,
+        "search_fault": answer.search_fault,
         "filter": {
             "publisher": asked.publisher,
             "since": asked.since.isoformat() if asked.since else None,
@@ -166,6 +167,11 @@ def remarks_on(answer: Answer) -> list[str]:
         remarks.append(f"{what} withheld: the articles don't support what was written.")
     if answer.fault:
         remarks.append(f"The language model's draft was not used: {printable(answer.fault)}")
+    if answer.search_fault:
+        remarks.append(
+            "The vector index was not used, the stored vectors were compared instead: "
+            f"{printable(answer.search_fault)}"
+        )
     return remarks
 
 

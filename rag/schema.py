@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -326,6 +326,8 @@ class Answer:
         Name of the model that wrote or chose them.
     fault : str or None
         Why a language model's draft was not used, if one was asked for and failed.
+    search_fault : str or None
+        Why the vector index was not used, if it failed; the stored vectors were compared instead.
     filter : Filter
         Which articles were searched.
     timings : tuple of Timing
@@ -346,6 +348,7 @@ class Answer:
     withheld: tuple[Sentence, ...] = ()
     conflict: str | None = None
     fault: str | None = None
+    search_fault: str | None = None
     filter: Filter = field(default_factory=Filter)
     timings: tuple[Timing, ...] = ()
 
@@ -450,6 +453,25 @@ class Status:
     model: str
     bytes_on_disk: int
     settings_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an article that the store keeps.
+
+    Parameters
+    ----------
+    article : Article
+        As it was; its id differs from the present one if its page was kept under another name.
+    current : bool
+        Whether it is what can be found now.
+    stored : datetime.datetime
+        When a sync stored it, in UTC.
+    """
+
+    article: Article
+    current: bool
+    stored: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,13 @@ class Settings(BaseSettings):
         "off", description="Where to send OpenTelemetry spans, which hold questions and quotes."
     )
 
+    chroma_url: str | None = Field(
+        None, description="Chroma server in a trusted network; None: embedded, in the data folder."
+    )
+    chroma_token: SecretStr | None = Field(
+        None, description="Sent to that server in the header X-Chroma-Token."
+    )
+
     passage_tokens: int = Field(200, ge=32, le=240, description="Longest passage, in tokens.")
     passage_overlap: int = Field(
         0, ge=0, le=3, description="Sentences that neighbouring passages share."
@@ -112,5 +119,6 @@ class Settings(BaseSettings):
 
         Where the data lies, how many threads are used and keys are left out.
         """
-        answer = self.model_dump_json(exclude={"store", "threads", "embedding_api_key", "trace"})
+        apart = {"store", "threads", "embedding_api_key", "trace", "chroma_url", "chroma_token"}
+        answer = self.model_dump_json(exclude=apart)
         return hashlib.sha256(answer.encode("utf-8")).hexdigest()[:12]

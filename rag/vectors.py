@@ -74,6 +74,10 @@ class Server:
         return f"Server({self.url!r})"
 
 
+class VectorIndexError(StoreError):
+    """The vector index fails; the catalogue may well be fine."""
+
+
 class VectorIndex:
     """Unit vectors by integer id in one Chroma collection; ranked by cosine.
 
@@ -88,7 +92,7 @@ class VectorIndex:
 
     Raises
     ------
-    StoreError
+    VectorIndexError
         If Chroma can't open the folder, or the server does not answer.
     """
 
@@ -107,7 +111,7 @@ class VectorIndex:
         except Exception as error:
             self.close()
             advice = "run: dateline doctor" if server is None else "start it or unset RAG_CHROMA_URL"
-            raise StoreError(
+            raise VectorIndexError(
                 f"can't open the vector index {self.where}: {_brief(error)}; {advice}"
             ) from error
 
@@ -139,7 +143,7 @@ class VectorIndex:
 
         Raises
         ------
-        StoreError
+        VectorIndexError
             If Chroma can't write, for instance because the disk is full.
         """
         for start in range(0, len(ids), BATCH):
@@ -154,7 +158,7 @@ class VectorIndex:
 
         Raises
         ------
-        StoreError
+        VectorIndexError
             If Chroma can't write.
         """
         for start in range(0, len(ids), BATCH):
@@ -165,7 +169,7 @@ class VectorIndex:
         try:
             change()
         except Exception as error:
-            raise StoreError(
+            raise VectorIndexError(
                 f"can't write the vector index {self.where}: {_brief(error)}; free some space, "
                 "check permissions or the server, then sync again"
             ) from error
@@ -174,7 +178,7 @@ class VectorIndex:
         if self.folder is not None and not is_whole(
             self.folder, count=self.count(), dimensions=dimensions, unwritten=LOGGED
         ):
-            raise StoreError(
+            raise VectorIndexError(
                 f"the files of the vector index {self.where} end early, as on a full disk; free "
                 "some space, then sync again"
             )
@@ -200,7 +204,7 @@ class VectorIndex:
 
         Raises
         ------
-        StoreError
+        VectorIndexError
             If Chroma fails.
         """
         if among is not None and not among:
@@ -224,7 +228,7 @@ class VectorIndex:
 
         Raises
         ------
-        StoreError
+        VectorIndexError
             If Chroma fails.
         """
         try:
@@ -243,7 +247,7 @@ class VectorIndex:
 
         Raises
         ------
-        StoreError
+        VectorIndexError
             If Chroma fails.
         """
         try:
@@ -251,8 +255,8 @@ class VectorIndex:
         except Exception as error:
             raise self._silent(error) from error
 
-    def _silent(self, error: Exception) -> StoreError:
-        return StoreError(
+    def _silent(self, error: Exception) -> VectorIndexError:
+        return VectorIndexError(
             f"the vector index {self.where} does not answer: {_brief(error)}; run: dateline doctor"
         )
 

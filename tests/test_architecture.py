@@ -23,14 +23,14 @@ FOUNDATION = {"rag.schema", "rag.errors", "rag.settings", "rag.prompts", "rag.tr
 # Data flows one way: a stage may import itself and what stands before it. A stage of several
 # modules names its parts here.
 STAGES = (
-    {"corpus", "formats", "furniture", "clean", "dates", "isolate", "extract", "archive"},
+    {"corpus", "fetch", "formats", "furniture", "clean", "dates", "isolate", "extract", "archive"},
     {"split", "sentences"},
     {"embed"},
     {"lexicon", "words"},
     {"catalogue", "lineage"},
     {"vectors", "seals"},
     {"store", "exact"},
-    {"index", "survey"},
+    {"index", "survey", "upkeep"},
     {"retrieve", "filtered"},
     {"select", "answertype"},
     {"llm", "calls", "endpoint", "local"},
@@ -45,7 +45,7 @@ STAGES = (
     {"terminal"},
 )
 PLACE = {f"rag.{part}": place for place, parts in enumerate(STAGES) for part in parts}
-WRITING = {"rag.index", "rag.survey"}
+WRITING = {"rag.index", "rag.survey", "rag.upkeep"}
 READING = {name for name, place in PLACE.items() if place > PLACE["rag.index"]}
 
 # Only what faces a user may know the whole.

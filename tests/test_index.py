@@ -315,7 +315,7 @@ def test_store_in_use_by_another_process_is_refused_with_its_id(tmp_path: Path) 
 
 def test_store_of_another_model_is_refused_with_the_mending_command(tmp_path: Path) -> None:
     opened(tmp_path).close()
-    with pytest.raises(StoreMismatchError, match="dateline sync"):
+    with pytest.raises(StoreMismatchError, match="doctor --repair"):
         Store(tmp_path, embedder="other")
     opened(tmp_path).close()
 

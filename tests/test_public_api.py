@@ -39,6 +39,7 @@ NOUNS = {
     "SyncReport",
     "Timing",
     "Verdict",
+    "Version",
 }
 ERRORS = {
     "CorpusError",
