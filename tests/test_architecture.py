@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 RAG = ROOT / "rag"
 
 # Known to all and knowing none: every stage may import these.
-FOUNDATION = {"rag.schema", "rag.errors", "rag.settings", "rag.prompts"}
+FOUNDATION = {"rag.schema", "rag.errors", "rag.settings", "rag.prompts", "rag.trace"}
 
 # Data flows one way: a stage may import itself and what stands before it. A stage of several
 # modules names its parts here.
@@ -33,11 +33,14 @@ STAGES = (
     {"index"},
     {"retrieve"},
     {"select", "answertype"},
-    {"llm"},
-    {"conversation"},
-    {"citations"},
+    {"llm", "calls", "endpoint", "local"},
+    {"conversation", "followup", "mentions"},
+    {"citations", "labels"},
     {"verify", "attest", "facts", "oppose", "names", "days", "quantities", "tokens"},
     {"answer"},
+    {"draft", "foreign", "relevance"},
+    {"compose"},
+    {"chat"},
     {"present"},
     {"terminal"},
 )
