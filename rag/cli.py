@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator
@@ -33,10 +34,21 @@ from rag.console import (
     typed_lines,
     write_json,
 )
+from rag.citations import parse_address
 from rag.errors import DatelineError, IntegrityError, ModelError, StoreError, UserError
-from rag.present import answer_to_dict, citation_to_dict, printable
+from rag.present import answer_to_dict, citation_to_dict, history_to_dict, printable
 from rag.schema import Answer, Check, Citation, SyncReport
-from rag.terminal import BOLD, DIM, RED, article_to_terminal, paint, to_terminal
+from rag.terminal import (
+    BOLD,
+    DIM,
+    RED,
+    YELLOW,
+    article_to_terminal,
+    history_to_terminal,
+    paint,
+    to_terminal,
+)
+from rag.watch import follow
 
 if TYPE_CHECKING:
     from rag.pipeline import Assistant
@@ -111,18 +123,44 @@ def common(
 @app.command()
 def sync(
     path: Annotated[
-        Path | None, typer.Argument(help="Folder of articles. Default: the one synced last.")
+        str | None,
+        typer.Argument(
+            help="Folder of articles, or an https address to fetch into the store. "
+            "Default: the folder synced last."
+        ),
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and sync whenever the folder changes.")
+    ] = False,
+    allow_network: Annotated[
+        bool, typer.Option("--allow-network", help="Let the address be fetched.")
+    ] = False,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the store in line with a folder of articles."""
-    with _assistant(store, corpus=path) as assistant, progress_bar() as progress:
-        report = assistant.sync(progress=progress)
-    if as_json:
-        write_json(dataclasses.asdict(report))
-    else:
-        print(_sync_text(report))
+    corpus = None if path is None else _corpus(path, store, allow_network=allow_network)
+
+    def once() -> None:
+        with _assistant(store, corpus=corpus) as assistant:
+            try:
+                with progress_bar() as progress:
+                    report = assistant.sync(progress=progress)
+            except KeyboardInterrupt:
+                kept = assistant.status().articles
+                print(f"interrupted; {kept:,} articles are kept, sync again to go on", file=sys.stderr)
+                raise
+        if as_json:
+            write_json(dataclasses.asdict(report))
+        else:
+            print(_sync_text(report), flush=True)
+
+    if not watch:
+        once()
+        return
+    if corpus is None:
+        raise UserError("--watch needs a folder: dateline sync PATH --watch")
+    follow(corpus, once, complain=complain)
 
 
 @app.command()
@@ -184,7 +222,46 @@ def show(
     """Print a cited article, the quoted sentence marked."""
     with _assistant(store) as assistant:
         address = _address(citation, _folder(store)) if citation.isdecimal() else citation
-        _write_citation(assistant.citation(address), as_json=as_json)
+        cited = assistant.citation(address)
+        standing = assistant.standing(cited.evidence.article)
+    _write_citation(cited, as_json=as_json, standing=standing)
+
+
+@app.command()
+def history(
+    article: Annotated[str, typer.Argument(help="Id of an article, or the number of a citation.")],
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the versions of an article, where else its text stands, and its copies."""
+    with _assistant(store) as assistant:
+        if article.isdecimal():
+            article = parse_address(_address(article, _folder(store)))[0]
+        versions = assistant.history(article)
+        sources = assistant.sources(article)
+        copies = assistant.copies(article)
+    if as_json:
+        write_json(history_to_dict(versions, sources, copies))
+    else:
+        print(history_to_terminal(versions, sources, copies))
+
+
+@app.command()
+def compact(
+    forget_days: Annotated[
+        int | None,
+        typer.Option(min=0, help="Forget old versions stored before so many days. Default: none."),
+    ] = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rewrite the store without what is no longer needed."""
+    with _assistant(store) as assistant:
+        before, after = assistant.compact(forget_days=forget_days)
+    if as_json:
+        write_json({"bytes_before": before, "bytes_after": after})
+    else:
+        print(f"{before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now")
 
 
 @app.command()
@@ -212,9 +289,20 @@ def status(store: Store = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def doctor(store: Store = None, as_json: AsJson = False) -> None:
+def doctor(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what can be mended from the store itself.")
+    ] = False,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
     """Check the store, the models and the lock."""
     try:
+        if repair:
+            from rag.pipeline import Assistant
+
+            for done in Assistant.repair(store=store):
+                print(f"mended {printable(done.name)}: {printable(done.detail)}", file=sys.stderr)
         with _assistant(store) as assistant:
             checks = assistant.doctor()
     except (StoreError, ModelError, IntegrityError) as error:
@@ -304,14 +392,33 @@ def _write_answer(answer: Answer, *, as_json: bool) -> None:
         print(shown, end="", flush=True)
 
 
-def _write_citation(citation: Citation, *, as_json: bool) -> None:
+def _write_citation(citation: Citation, *, as_json: bool, standing: str = "current") -> None:
     article = citation.evidence.article
     if as_json:
-        write_json({**citation_to_dict(citation), "text": article.text})
+        write_json({**citation_to_dict(citation), "text": article.text, "standing": standing})
     else:
         span = citation.evidence.span
         shown = article_to_terminal(article, span, colour=has_colour(), width=columns())
         print(shown, end="", flush=True)
+        if standing != "current":
+            since = "has changed since" if standing == "changed" else "is no longer in the corpus"
+            command = f"dateline history {shlex.quote(article.article_id)}"
+            note = f"This is an earlier version: the article {since}; see: {command}"
+            print("\n" + paint(printable(note), YELLOW, colour=has_colour()))
+
+
+def _corpus(path: str, store: Path | None, *, allow_network: bool) -> Path | None:
+    """Return the folder to sync; what an address gives is fetched into the store first."""
+    from rag.fetch import fetch, is_address, save
+
+    if not is_address(path):
+        return Path(path)
+    if not allow_network:
+        raise UserError(f"{path} lies outside this machine; to fetch it, add --allow-network")
+    from rag.index import DOWNLOADS
+
+    save(fetch(path), _folder(store) / DOWNLOADS)
+    return None
 
 
 def _sync_text(report: SyncReport) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -60,15 +61,21 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
         TextColumn("articles"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[passages]} passages"),
+        TextColumn("{task.fields[passages]} passages, {task.fields[rate]:.0f} a second,"),
         TimeRemainingColumn(),
+        TextColumn("left"),
     )
     with Bar(*parts, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("sync", total=None, passages=0)
+        task = bar.add_task("sync", total=None, passages=0, rate=0)
+        started = time.monotonic()
 
         def update(progress: Progress) -> None:
             bar.update(
-                task, completed=progress.done, total=progress.total, passages=progress.passages
+                task,
+                completed=progress.done,
+                total=progress.total,
+                passages=progress.passages,
+                rate=progress.passages / max(time.monotonic() - started, 1e-3),
             )
 
         yield update

@@ -467,7 +467,7 @@ class Assistant:
         Returns
         -------
         tuple of Check
-            What was done, and how the store is afterwards.
+            What was done; nothing where all was well.
 
         Raises
         ------

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
 
-from rag.schema import Answer, Article, Citation, Evidence, Mode, Sentence, Support
+from rag.schema import Answer, Article, Citation, Evidence, Mode, Sentence, Support, Version
 
 # What starts markup anywhere in a line (CommonMark, GFM, mathematics, emoji names, bare links) …
 _INLINE: Final = re.compile(r"[\\`*_{}\[\]<>|~&$^]|:(?=[A-Za-z/+])|(?<=www)\.", re.IGNORECASE)
@@ -173,6 +174,36 @@ def remarks_on(answer: Answer) -> list[str]:
             f"{printable(answer.search_fault)}"
         )
     return remarks
+
+
+def history_to_dict(
+    versions: Sequence[Version], sources: Sequence[Article], copies: Sequence[str]
+) -> dict[str, Any]:
+    """Return the versions of an article as JSON-ready values, oldest first."""
+
+    def told(article: Article) -> dict[str, Any]:
+        return {
+            "article_id": article.article_id,
+            "version": article.version,
+            "title": article.title,
+            "publisher": article.publisher,
+            "published": article.published.isoformat() if article.published else None,
+            "url": article.url,
+        }
+
+    return {
+        "versions": [
+            {
+                **told(version.article),
+                "current": version.current,
+                "stored": version.stored.isoformat(),
+                "characters": len(version.article.text),
+            }
+            for version in versions
+        ],
+        "sources": [told(source) for source in sources],
+        "copies": list(copies),
+    }
 
 
 # --- Markdown ----------------------------------------------------------------------------------

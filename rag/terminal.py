@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Final
 
 from rag.present import doubt_about, how_written, printable, remarks_on, source
-from rag.schema import Answer, Article, Citation, Span
+from rag.schema import Answer, Article, Citation, Span, Version
 
 PLAIN: Final = ""
 BOLD: Final = "1"
@@ -163,6 +163,24 @@ def to_terminal(answer: Answer, *, colour: bool, width: int) -> str:
         note = f"{how_written(answer)}; confidence {answer.confidence:.2f}."
         blocks.append(wrap([(note, DIM)], width=width, colour=colour))
     return "\n\n".join(blocks) + "\n"
+
+
+def history_to_terminal(
+    versions: Sequence[Version], sources: Sequence[Article], copies: Sequence[str]
+) -> str:
+    """Return the versions of an article, oldest first, a line each; then sources and copies."""
+    lines = []
+    for version in versions:
+        article = version.article
+        title, byline = source(article)
+        parts = [version.stored.strftime("%Y-%m-%d %H:%M"), article.article_id, article.version]
+        told = " | ".join([*parts, title, *filter(None, [byline])])
+        lines.append(told + (" | current" if version.current else ""))
+    for other in sources:
+        title, byline = source(other)
+        lines.append(" | ".join(["same text as", other.article_id, title, *filter(None, [byline])]))
+    lines += [f"copy of this report | {article_id}" for article_id in copies]
+    return "\n".join(map(printable, lines))
 
 
 def article_to_terminal(article: Article, span: Span, *, colour: bool, width: int) -> str:

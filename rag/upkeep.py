@@ -33,7 +33,7 @@ def repair(folder: Path, embedder: Embedder, server: Server | None = None) -> tu
     Returns
     -------
     tuple of Check
-        What was done, and how the store is afterwards.
+        What was done; nothing where all was well. `Store.check` says how it is now.
 
     Raises
     ------
@@ -50,13 +50,11 @@ def repair(folder: Path, embedder: Embedder, server: Server | None = None) -> tu
             catalogue.rebuild_words()
             done.append(Check("words", True, "the full-text index was made anew"))
         before = catalogue.get_meta("chroma")
-        checks = store.check()
-        if not all(check.ok for check in checks if check.name == "vectors"):
+        if not all(check.ok for check in store.check() if check.name == "vectors"):
             store.rebuild()
-            checks = store.check()
         if catalogue.get_meta("chroma") != before and before is not None:
             done.append(Check("vectors", True, "the vector index was made anew"))
-        return (*done, *checks)
+    return tuple(done)
 
 
 def _mend_catalogue(folder: Path, embedder: Embedder) -> tuple[Check, ...]:

@@ -49,7 +49,7 @@ WRITING = {"rag.index", "rag.survey", "rag.upkeep"}
 READING = {name for name, place in PLACE.items() if place > PLACE["rag.index"]}
 
 # Only what faces a user may know the whole.
-FRONT = {"rag.__init__", "rag.cli", "rag.console", "rag.llamaindex"}
+FRONT = {"rag.__init__", "rag.cli", "rag.console", "rag.watch", "rag.llamaindex"}
 
 # One deliberate step back: a noun offers its own JSON, and loads the presenter when asked.
 EXCEPTIONS = {("rag.schema", "rag.present")}
