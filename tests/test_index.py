@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -227,61 +228,82 @@ def test_sync_killed_at_step_shows_old_or_new_and_recovers(
 
 
 @pytest.fixture(scope="module")
-def big_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # Chroma writes its vector files from 1,000 vectors on.
-    folder = tmp_path_factory.mktemp("big")
+def big_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # Chroma writes its vector files from 100 vectors on.
+    base = tmp_path_factory.mktemp("big")
     lines = (
         f'{{"id": "a{i}", "title": "Note {i}", "text": "Ship number {i} carried {i * 7} tons."}}'
-        for i in range(1200)
+        for i in range(300)
     )
-    (folder / "notes.jsonl").write_text("\n".join(lines))
-    return folder
+    (base / "corpus").mkdir()
+    (base / "corpus" / "notes.jsonl").write_text("\n".join(lines))
+    with opened(base / "store") as store:
+        run_sync(base / "corpus", store)
+    return base / "store"
 
 
 FILES = ("data_level0.bin", "header.bin", "link_lists.bin", "length.bin", "index_metadata.pickle")
+SHIP = HashingEmbedder().embed(["Ship number 170 carried 1190 tons."])[0]
 
 
-@pytest.mark.parametrize("damage", ["truncate", "empty", "flip", "remove", "folder"])
-def test_vectors_after_damage_are_rebuilt_and_find_the_same(
-    damage: str, big_corpus: Path, tmp_path: Path
+def damage_file(path: Path, damage: str) -> None:
+    data = path.read_bytes()
+    middle = len(data) // 2
+    if damage == "truncate":
+        path.write_bytes(data[:middle])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "flip":
+        path.write_bytes(data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :])
+    else:
+        path.unlink()
+
+
+@pytest.mark.parametrize("damage", ["truncate", "empty", "flip", "remove"])
+@pytest.mark.parametrize("name", FILES)
+def test_vectors_after_damage_to_a_file_are_rebuilt_and_find_the_same(
+    name: str, damage: str, big_store: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "store"
-    vector = HashingEmbedder().embed(["Ship number 700 carried 4900 tons."])[0]
-    with opened(folder) as store:
-        run_sync(big_corpus, store)
-        before = store.vectors.search(vector, k=10)
-        chroma = store.vectors.folder
-    files = [path for path in chroma.rglob("*") if path.name in FILES and path.stat().st_size]
-    assert len(files) >= 4
-    for path in files:
-        data = path.read_bytes()
-        if damage == "truncate":
-            path.write_bytes(data[: len(data) // 2])
-        elif damage == "empty":
-            path.write_bytes(b"")
-        elif damage == "flip":
-            middle = len(data) // 2
-            path.write_bytes(data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :])
+    folder = Path(shutil.copytree(big_store, tmp_path / "store"))
+    with opened(big_store) as store:
+        before = store.vectors.search(SHIP, k=10)
+    (path,) = folder.glob(f"chroma-*/*/{name}")
+    damage_file(path, damage)
+    assert_rebuilt(folder, before)
+
+
+def test_vectors_after_loss_of_a_folder_are_rebuilt_and_find_the_same(
+    big_store: Path, tmp_path: Path
+) -> None:
+    with opened(big_store) as store:
+        before = store.vectors.search(SHIP, k=10)
+    for number, pattern in enumerate(("chroma-*/*-*", "chroma-*", "chroma-*/chroma.sqlite3")):
+        folder = Path(shutil.copytree(big_store, tmp_path / f"store-{number}"))
+        (path,) = folder.glob(pattern)
+        if path.is_dir():
+            shutil.rmtree(path)
         else:
-            path.unlink()
-    if damage == "folder":
-        files[0].parent.rmdir()
+            path.write_bytes(b"no database" * 1000)
+        assert_rebuilt(folder, before)
+
+
+def assert_rebuilt(folder: Path, before: list[tuple[int, float]]) -> None:
+    (chroma,) = [path.name for path in folder.glob("chroma-*")] or [None]
     with opened(folder) as store:
-        after = store.vectors.search(vector, k=10)
-        assert store.vectors.folder != chroma
+        after = store.vectors.search(SHIP, k=10)
+        assert store.vectors.folder is not None
+        assert chroma is None or store.vectors.folder.name != chroma
         assert [round(cosine, 4) for _, cosine in after] == [round(c, 4) for _, c in before]
         assert after[0][0] == before[0][0]
-        assert store.vectors.count() == 1200
+        assert store.vectors.count() == 300
 
 
-def test_seal_of_unchanged_index_stays_over_reopening_and_searching(
-    big_corpus: Path, tmp_path: Path
-) -> None:
-    with opened(tmp_path / "store") as store:
-        run_sync(big_corpus, store)
+def test_seal_of_unchanged_index_stays_over_reopening_and_searching(big_store: Path) -> None:
+    with opened(big_store) as store:
         chroma = store.vectors.folder
+        assert chroma is not None
         before = seal(chroma)
-    with opened(tmp_path / "store") as store:
+    with opened(big_store) as store:
         store.vectors.search(HashingEmbedder().embed(["ship"])[0], k=5)
         assert store.vectors.folder == chroma
     assert seal(chroma) == before
