@@ -27,6 +27,8 @@ TIMEOUT_SECONDS = 15.0
 # From the first connection to the last byte, redirects included.
 TOTAL_SECONDS = 60.0
 _CHUNK = 64 * 1024
+# The last label of no host name, but of 127.1, 0x7f000001 and other ways to write an address.
+_NUMBER = re.compile(r"0x[0-9a-f]*|\d+", re.IGNORECASE)
 
 # What a file is called by its kind, since addresses seldom tell.
 _SUFFIXES = {
@@ -99,7 +101,7 @@ def save(fetched: Fetched, folder: Path) -> Path:
         If it can't be written.
     """
     parts = urlsplit(fetched.url)
-    host = re.sub(r"[^a-z0-9.-]", "_", (parts.hostname or "").lower())[:100]
+    host = re.sub(r"[^a-z0-9.-]", "_", (parts.hostname or "").lower())[:100].strip(".") or "host"
     words = re.sub(r"[^\w-]+", "-", parts.path.rpartition("/")[2].partition(".")[0]).strip("-")
     digest = hashlib.sha256(fetched.url.encode("utf-8", "replace")).hexdigest()[:8]
     path = folder / host / f"{words[:60] or 'page'}-{digest}{fetched.suffix}"
@@ -163,16 +165,25 @@ def _parse(url: str, loopback: bool) -> tuple[str, str, int, str]:
 
 def _checked_addresses(url: str, host: str, port: int, loopback: bool) -> list[str]:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise CorpusError(f"can't fetch {_shown(url)}: its host is not known") from error
-    addresses = [str(entry[4][0]) for entry in found]
+        addresses = [str(ipaddress.ip_address(host))]
+    except ValueError:
+        addresses = _resolved(url, host, port)
     for text in addresses:
         if not is_public(text) and not (loopback and ipaddress.ip_address(text).is_loopback):
             raise CorpusError(
                 f"{_shown(url)} is not fetched: {host} is {text}, which is not a public address"
             )
     return addresses
+
+
+def _resolved(url: str, host: str, port: int) -> list[str]:
+    if _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
+        raise CorpusError(f"{_shown(url)} is not fetched: {host} is an address in disguise")
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise CorpusError(f"can't fetch {_shown(url)}: its host is not known") from error
+    return [str(entry[4][0]) for entry in found]
 
 
 def is_public(text: str) -> bool:
