@@ -26,7 +26,7 @@ import numpy.typing as npt
 from rag.errors import StoreError, StoreMismatchError
 from rag.lineage import are_copies, bands, page_key, shingles, text_hash
 from rag.schema import Article, Filter, Passage, Skip, Span
-from rag.words import TOKENIZER
+from rag.words import TOKENIZER, Stemmer
 
 SCHEMA_VERSION = 2
 
@@ -39,6 +39,9 @@ STORED = np.dtype("<f2")
 
 # SQLite binds at most 32,766 values a statement; longer lists are taken in parts.
 IDS_PER_STATEMENT = 10_000
+
+# Most passages that one search by words scores.
+MAX_SCORED = 30_000
 
 # Candidates whose wording is compared with a new article's; more share boilerplate alone.
 MOST_COPIES = 50
@@ -174,6 +177,8 @@ class Catalogue:
     def __init__(self, path: Path, *, embedder: str | None, read_only: bool = False) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._stemmer = Stemmer()
+        self._counts: dict[str, tuple[int, int]] = {}
         try:
             self._db = self._connect(read_only)
             if not read_only and self._is_new():
@@ -753,6 +758,28 @@ class Catalogue:
             )
         return found
 
+    def affordable(self, terms: Sequence[str]) -> tuple[str, ...]:
+        """Return the terms to search for: the rarest, as far as they can be ranked in time.
+
+        Each passage that holds a term is scored, about a thousand in a millisecond. Common words
+        tell little about a passage and would take most of that time: without them, the ten best
+        of 100,000 passages are still among the hundred best in 99.6 % of cases
+        (100 questions of realtimeqa).
+        """
+        if len(terms) * self.count_words() <= MAX_SCORED:
+            return tuple(terms)
+        stems = self._stemmer.stems(list(terms))
+        known = self.document_frequencies([stem for found in stems for stem in found])
+        held = [max((known.get(stem, 0) for stem in found), default=0) for found in stems]
+        kept: set[int] = set()
+        total = 0
+        for place in sorted(range(len(terms)), key=held.__getitem__):
+            total += held[place]
+            if kept and total > MAX_SCORED:
+                break
+            kept.add(place)
+        return tuple(term for place, term in enumerate(terms) if place in kept)
+
     def document_frequencies(self, stems: Sequence[str]) -> dict[str, int]:
         """Return in how many live passages each stem stands; those in none are left out."""
         return dict(
@@ -761,12 +788,20 @@ class Catalogue:
 
     def count_passages(self) -> int:
         """Return how many live passages there are."""
-        sql = f"SELECT count(*) FROM passages WHERE version_id IN ({LIVE})"
-        return int(self._rows(sql)[0][0])
+        return self._counted(f"SELECT count(*) FROM passages WHERE version_id IN ({LIVE})")
+
+    def _counted(self, sql: str) -> int:
+        """Count rows, but not again before something was written: it takes milliseconds."""
+        with self._lock:
+            changes = self._db.total_changes
+            known = self._counts.get(sql)
+            if known is None or known[0] != changes:
+                known = self._counts[sql] = (changes, int(self._rows(sql)[0][0]))
+            return known[1]
 
     def count_words(self) -> int:
         """Return how many passages stand in the full-text index."""
-        return int(self._rows("SELECT count(*) FROM passage_words")[0][0])
+        return self._counted("SELECT count(*) FROM passage_words")
 
     def integrity_fault(self) -> str | None:
         """Return what SQLite finds wrong with the file, or None."""

@@ -72,7 +72,7 @@ def retrieve(
         article is allowed.
     """
     with catalogue.snapshot():
-        terms = search_terms(question)
+        terms = catalogue.affordable(search_terms(question))
         among = Filtered(catalogue, allowed, k=candidates) if allowed else None
         if among:
             lexical, dense = among.by_words(terms), among.by_vector(vector, vectors)
