@@ -78,7 +78,7 @@ def shingles(text: str) -> Hashes:
     words = _WORD.findall(text.lower())
     if len(words) < SHINGLE_WORDS:
         return np.empty(0, dtype=np.uint64)
-    hashes = np.array([zlib.crc32(word.encode("utf-8")) for word in words], dtype=np.uint64)
+    hashes = np.fromiter(map(zlib.crc32, map(str.encode, words)), np.uint64, len(words))
     mixed = np.zeros(len(words) - SHINGLE_WORDS + 1, dtype=np.uint64)
     for i in range(SHINGLE_WORDS):
         mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + hashes[i : i + len(mixed)]
