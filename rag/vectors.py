@@ -287,12 +287,16 @@ def _connect(server: Server | None) -> ClientAPI:
 
     assert server is not None
     parts = urlsplit(server.url)
-    # `localhost` may be tried as an IPv6 address first, where nobody listens.
+    headers = {server.header: server.token} if server.token else None
+    # Chroma's client would wait for ever for a server that takes the connection and stalls.
+    httpx.get(
+        f"{server.url.rstrip('/')}/api/v2/heartbeat", headers=headers, timeout=_CONNECT_SECONDS
+    ).raise_for_status()
     client = chromadb.HttpClient(
         host=parts.hostname or "",
         port=parts.port or (443 if parts.scheme == "https" else 80),
         ssl=parts.scheme == "https",
-        headers={server.header: server.token} if server.token else None,
+        headers=headers,
         settings=Settings(anonymized_telemetry=False),
     )
     session: httpx.Client = client._server._session  # type: ignore[attr-defined]
