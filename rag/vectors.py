@@ -57,7 +57,9 @@ class VectorIndex:
                 str(folder), settings=Settings(anonymized_telemetry=False)
             )
             self._collection: Collection = self._client.get_or_create_collection(
-                COLLECTION, embedding_function=None, configuration={"hnsw": HNSW},  # type: ignore[arg-type]
+                COLLECTION,
+                embedding_function=None,
+                configuration={"hnsw": HNSW},  # type: ignore[arg-type]
             )
         except Exception as error:
             raise StoreError(
