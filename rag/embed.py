@@ -31,8 +31,8 @@ _FOLDER: Final = Path(__file__).parent / "models" / "all-minilm-l6-v2-int8"
 _PAD_ID: Final = 0
 # Texts tokenized at once: each holds a Python object of about 20 kB until its ids are copied.
 _TOKENIZE_BATCH: Final = 256
-# OpenVINO makes code for each new input shape in 10 ms and keeps 6 MB of it for good. So lengths are
-# padded up to a multiple of this, and a batch holds one of few counts of texts: 35 shapes in all.
+# OpenVINO makes code for each new input shape in 10 ms and keeps 6 MB of it for good. So lengths
+# are padded up to a multiple of this, and a batch holds one of few counts of texts: 35 shapes in all.
 _LENGTH_STEP: Final = 16
 # Counts by which a batch of up to so many tokens a text may be filled, largest first. More texts
 # of 200 tokens in a batch were no faster: `python -m eval.bench_embed`.
