@@ -25,10 +25,8 @@ Vector = npt.NDArray[np.float32]
 class NearestSearch(Protocol):
     """What finds near vectors: the vector index, or the exact search in its place."""
 
-    def search(
-        self, vector: Vector, *, k: int, among: Sequence[int] | None = None
-    ) -> list[tuple[int, float]]:
-        """Return at most `k` ids and cosines, best first, of all or of those `among`."""
+    def search(self, vector: Vector, *, k: int) -> list[tuple[int, float]]:
+        """Return at most `k` ids and cosines, best first."""
         ...
 
 
