@@ -3,6 +3,7 @@
 #   make run     sync corpus/, answer two questions, open a chat in the terminal
 #   make test    linter, formatter, types, tests
 #   make bench   measure (where ../shared/bench is found)
+#   make crash   kill 200 syncs and look whether the store survives
 #   make lock    resolve the dependencies again and write locks/
 #   make clean   remove the virtual environment, caches and the sample store
 
@@ -19,7 +20,7 @@ UV := $(shell command -v uv 2>/dev/null)
 export GRADIO_ANALYTICS_ENABLED := False
 export HF_HUB_OFFLINE := 1
 
-.PHONY: run test bench lock clean
+.PHONY: run test bench crash lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/dateline sync corpus
@@ -39,6 +40,9 @@ test: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m eval.bench --data $(BENCH_DATA)
+
+crash: $(VENV)/dev.stamp
+	$(BIN)/python tests/crash.py --kills 200
 
 # dev is resolved first and run is held to it, so that both locks name the same versions.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

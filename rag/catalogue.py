@@ -199,9 +199,7 @@ class Catalogue:
             # Immutable: SQLite would otherwise make a file beside it even to read. What a killed
             # writer left in its log is then not seen; the state before it is whole.
             address = f"{self.path.resolve().as_uri()}?mode=ro&immutable=1"
-            return sqlite3.connect(
-                address, uri=True, check_same_thread=False, isolation_level=None
-            )
+            return sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
         db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
@@ -515,9 +513,7 @@ class Catalogue:
     def forget_versions(self, *, before: int) -> None:
         """Delete old versions that were stored before a time in seconds since 1970."""
         with self.transaction():
-            self._db.execute(
-                "DELETE FROM versions WHERE state = 'old' AND stored < ?", (before,)
-            )
+            self._db.execute("DELETE FROM versions WHERE state = 'old' AND stored < ?", (before,))
 
     def rebuild_words(self) -> None:
         """Make the full-text index anew from the stored texts."""

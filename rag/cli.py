@@ -25,6 +25,7 @@ import typer
 from typer.core import TyperGroup
 
 from rag import __version__
+from rag.citations import parse_address
 from rag.console import (
     columns,
     complain,
@@ -34,7 +35,6 @@ from rag.console import (
     typed_lines,
     write_json,
 )
-from rag.citations import parse_address
 from rag.errors import DatelineError, IntegrityError, ModelError, StoreError, UserError
 from rag.present import answer_to_dict, citation_to_dict, history_to_dict, printable
 from rag.schema import Answer, Check, Citation, SyncReport
@@ -148,7 +148,9 @@ def sync(
                     report = assistant.sync(progress=progress)
             except KeyboardInterrupt:
                 kept = assistant.status().articles
-                print(f"interrupted; {kept:,} articles are kept, sync again to go on", file=sys.stderr)
+                print(
+                    f"interrupted; {kept:,} articles are kept, sync again to go on", file=sys.stderr
+                )
                 raise
         if as_json:
             write_json(dataclasses.asdict(report))

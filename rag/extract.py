@@ -31,7 +31,8 @@ _CORE = {"dc": "http://purl.org/dc/elements/1.1/", "dcterms": "http://purl.org/d
 _ENDS = re.compile(r"[.!?:;][\"'”’)]?$")
 _HYPHEN = re.compile(r"\w-$")
 _BLOCKS = frozenset(
-    "address article blockquote br dd div dt figcaption h1 h2 h3 h4 h5 h6 li p pre section tr".split()
+    ("address", "article", "blockquote", "br", "dd", "div", "dt", "figcaption", "h1", "h2", "h3")
+    + ("h4", "h5", "h6", "li", "p", "pre", "section", "tr")
 )
 _HIDDEN = frozenset(("script", "style", "template", "noscript", "svg"))
 
@@ -145,7 +146,7 @@ def read_feed(data: bytes) -> list[Document]:
     """Return the entries of an RSS or Atom feed that hold text."""
     if parse_xml(data).tag.rpartition("}")[2].lower() not in ("rss", "feed", "rdf"):
         raise UnusableError("is XML, but no RSS or Atom feed")
-    import feedparser
+    import feedparser  # type: ignore[import-untyped]
 
     # A stream, because a string would be taken for an address and fetched.
     feed = feedparser.parse(io.BytesIO(data))
@@ -182,8 +183,8 @@ def parse_xml(data: bytes) -> Any:
     UnusableError
         If it is malformed, declares entities or is nested deeper than any real document.
     """
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import ParseError, iterparse
+    from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
+    from defusedxml.ElementTree import ParseError, iterparse  # type: ignore[import-untyped]
 
     depth, root = 0, None
     try:
@@ -223,7 +224,7 @@ class _Text(HTMLParser):
 
 
 def html_text(source: str) -> str:
-    """Return the words of a fragment of HTML, one block a line.
+    r"""Return the words of a fragment of HTML, one block a line.
 
     Examples
     --------
@@ -265,9 +266,7 @@ def main(suffix: str) -> None:
         answer = {"reason": str(error)}
     except ImportError as error:
         package = str(error.name).partition(".")[0]
-        answer = {
-            "reason": f"needs the package {package}: pip install 'dateline-rag[files]'"
-        }
+        answer = {"reason": f"needs the package {package}: pip install 'dateline-rag[files]'"}
     except MemoryError:
         answer = {"reason": f"needs more than {MEMORY_BYTES // 2**20} MB of memory to be read"}
     except RecursionError:

@@ -115,9 +115,7 @@ def save(fetched: Fetched, folder: Path) -> Path:
     return path
 
 
-def _request(
-    url: str, loopback: bool, until: float
-) -> tuple[int, http.client.HTTPMessage, bytes]:
+def _request(url: str, loopback: bool, until: float) -> tuple[int, http.client.HTTPMessage, bytes]:
     scheme, host, port, target = _parse(url, loopback)
     connection = _Pinned(scheme, host, port, _checked_addresses(url, host, port, loopback))
     try:

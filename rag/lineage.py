@@ -93,10 +93,7 @@ def bands(hashes: Hashes) -> tuple[int, ...]:
     if len(hashes) < _MIN_SHINGLES:
         return ()
     lowest = np.array(
-        [
-            (hashes * factor + shift).min()
-            for factor, shift in zip(_FACTORS, _SHIFTS, strict=True)
-        ]
+        [(hashes * factor + shift).min() for factor, shift in zip(_FACTORS, _SHIFTS, strict=True)]
     ).reshape(_BANDS, _ROWS)
     found = []
     for number, row in enumerate(lowest):

@@ -150,9 +150,7 @@ class Survey:
         self._texts[article.text_hash] = article_id
         if article.page:
             rank = _rank(source, article.published)
-            self._pages[article.page] = _Page(
-                article_id, source.relative, article.text_hash, rank
-            )
+            self._pages[article.page] = _Page(article_id, source.relative, article.text_hash, rank)
 
     def _may_yet_come(self, article: Article) -> bool:
         """Tell whether the article's page is live under another id, not met in this survey yet."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -110,7 +111,9 @@ class VectorIndex:
             self._collection = self._open_collection()
         except Exception as error:
             self.close()
-            advice = "run: dateline doctor" if server is None else "start it or unset RAG_CHROMA_URL"
+            advice = (
+                "run: dateline doctor" if server is None else "start it or unset RAG_CHROMA_URL"
+            )
             raise VectorIndexError(
                 f"can't open the vector index {self.where}: {_brief(error)}; {advice}"
             ) from error
@@ -120,7 +123,7 @@ class VectorIndex:
         return self._client.get_or_create_collection(
             self._name,
             embedding_function=None,
-            configuration={"hnsw": HNSW},  # type: ignore[arg-type,typeddict-item]
+            configuration={"hnsw": HNSW},  # type: ignore[arg-type]
         )
 
     def close(self) -> None:
@@ -148,8 +151,10 @@ class VectorIndex:
         """
         for start in range(0, len(ids), BATCH):
             part = slice(start, start + BATCH)
-            names, rows = _names(ids[part]), vectors[part]
-            self._write(lambda n=names, r=rows: self._collection.upsert(ids=n, embeddings=r))
+            change = partial(
+                self._collection.upsert, ids=_names(ids[part]), embeddings=vectors[part]
+            )
+            self._write(change)
         if len(ids):
             self._require_whole(vectors.shape[1])
 
@@ -163,7 +168,7 @@ class VectorIndex:
         """
         for start in range(0, len(ids), BATCH):
             names = _names(ids[start : start + BATCH])
-            self._write(lambda n=names: self._collection.delete(ids=n))
+            self._write(partial(self._collection.delete, ids=names))
 
     def _write(self, change: Callable[[], object]) -> None:
         try:

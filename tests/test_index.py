@@ -18,8 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from rag import index
 from rag.errors import CorpusError, StoreError, StoreLockedError, StoreMismatchError
 from rag.schema import Filter, Progress, SyncReport
-from rag.store import Store
 from rag.seals import seal
+from rag.store import Store
 
 ANIMALS = ("heron", "otter", "badger", "lynx", "plover")
 

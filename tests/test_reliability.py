@@ -25,9 +25,7 @@ HERE = Path(__file__).parent
 TEXT = "The {} was seen near the river on Saturday. It was calm."
 
 
-def run_python(
-    code: str, *arguments: object, status: int = 0
-) -> subprocess.CompletedProcess[str]:
+def run_python(code: str, *arguments: object, status: int = 0) -> subprocess.CompletedProcess[str]:
     child = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": f"{HERE}:{HERE.parent}:{os.environ['PYTHONPATH']}"},
@@ -201,9 +199,7 @@ def test_lock_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
     opened(tmp_path).close()
 
 
-def test_store_of_another_model_is_mended_by_embedding_again(
-    corpus: Path, tmp_path: Path
-) -> None:
+def test_store_of_another_model_is_mended_by_embedding_again(corpus: Path, tmp_path: Path) -> None:
     other = HashingEmbedder(32, name="other")
     with opened(tmp_path / "store") as store:
         run_sync(corpus, store)

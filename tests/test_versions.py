@@ -19,7 +19,8 @@ from rag.schema import Article, Filter
 from rag.store import Store
 
 ROOT = Path(__file__).parents[1]
-WORDS = "river stone bridge council vote harbor ferry grain price winter school teacher".split()
+WORDS = ("river", "stone", "bridge", "council", "vote", "harbor")
+WORDS += ("ferry", "grain", "price", "winter", "school", "teacher")
 
 
 def put(corpus: Path, name: str, **values: str) -> None:

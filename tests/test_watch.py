@@ -25,9 +25,7 @@ def test_follow_syncs_now_and_after_each_change_that_has_come_to_rest(tmp_path: 
                 (tmp_path / "a.txt").write_text(text)
 
     errors: list[Exception] = []
-    follow(
-        tmp_path, lambda: synced_at.append(turn), complain=errors.append, wait=wait, rounds=10
-    )
+    follow(tmp_path, lambda: synced_at.append(turn), complain=errors.append, wait=wait, rounds=10)
     # At 2 and 3 the file is still being written; at 6 it has gone.
     assert synced_at == [0, 4, 7]
     assert errors == []
