@@ -30,10 +30,8 @@ _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _CORE = {"dc": "http://purl.org/dc/elements/1.1/", "dcterms": "http://purl.org/dc/terms/"}
 _ENDS = re.compile(r"[.!?:;][\"'”’)]?$")
 _HYPHEN = re.compile(r"\w-$")
-_BLOCKS = frozenset(
-    ("address", "article", "blockquote", "br", "dd", "div", "dt", "figcaption", "h1", "h2", "h3")
-    + ("h4", "h5", "h6", "li", "p", "pre", "section", "tr")
-)
+_BLOCKS = frozenset(("address", "article", "blockquote", "br", "dd", "div", "dt", "figcaption"))
+_BLOCKS |= {"h1", "h2", "h3", "h4", "h5", "h6", "li", "p", "pre", "section", "tr"}
 _HIDDEN = frozenset(("script", "style", "template", "noscript", "svg"))
 
 Document = dict[str, str]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import resource
+import subprocess
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -196,7 +198,23 @@ def test_read_source_pdf_bomb_ends_in_its_child(tmp_path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert reason(tmp_path, "a.pdf", data)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 256 * 1024
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 700 * 1024
+
+
+def test_limit_self_bounds_memory_time_and_files(tmp_path: Path) -> None:
+    limited = "from rag.extract import limit_self; limit_self(); "
+    for code, status in (
+        ("bytearray(200 << 20)", 0),
+        ("bytearray(300 << 20)", 1),
+        (f"open({str(tmp_path / 'x')!r}, 'w').write('x')", 1),
+        ("while True: pass", 1),
+    ):
+        soon = "import rag.extract; rag.extract.CPU_SECONDS = 1; "
+        child = subprocess.run(
+            [sys.executable, "-c", f"{soon}{limited}\n{code}"],
+            cwd=Path(__file__).parents[1],
+            stderr=subprocess.DEVNULL,
+        )
+        assert (child.returncode != 0) == bool(status), code
 
 
 def test_read_source_zip_that_unpacks_to_far_more_stops(tmp_path: Path) -> None:
