@@ -205,7 +205,7 @@ def test_limit_self_bounds_memory_time_and_files(tmp_path: Path) -> None:
     for code, status in (
         ("bytearray(200 << 20)", 0),
         ("bytearray(300 << 20)", 1),
-        (f"open({str(tmp_path / 'x')!r}, 'w').write('x')", 1),
+        (f"from pathlib import Path; Path({str(tmp_path / 'x')!r}).write_text('x')", 1),
         ("while True: pass", 1),
     ):
         soon = "import rag.extract; rag.extract.CPU_SECONDS = 1; "

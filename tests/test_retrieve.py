@@ -100,11 +100,11 @@ def test_retrieve_puts_a_passage_that_echoes_the_question_behind_honest_ones(
     assert found[-1] == "poison"
 
 
-@pytest.mark.parametrize("strict", [0, 10_000])
+@pytest.mark.parametrize("loose", [0.0, 2.0])
 def test_retrieve_with_filter_is_the_same_by_wider_search_and_by_comparing(
-    strict: int, store: Store, monkeypatch: pytest.MonkeyPatch
+    loose: float, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     allowed = Filter(since=date(2025, 8, 21))
     expected = ids(find(store, "mackerel report inspector", allowed))
-    monkeypatch.setattr("rag.retrieve.STRICT", strict)
+    monkeypatch.setattr("rag.filtered.LOOSE", loose)
     assert ids(find(store, "mackerel report inspector", allowed)) == expected
