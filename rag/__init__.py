@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rag.chat import Chat
     from rag.errors import (
         CorpusError,
         DatelineError,
@@ -37,13 +38,19 @@ if TYPE_CHECKING:
         Article,
         Check,
         Citation,
+        Done,
+        DraftDropped,
+        Event,
         Evidence,
+        EvidenceFound,
         Filter,
         Hit,
         Mode,
         Passage,
         Progress,
         Sentence,
+        SentenceChecked,
+        SentenceWithheld,
         Skip,
         Span,
         Status,
@@ -66,12 +73,17 @@ __all__ = [
     "Answer",
     "Article",
     "Assistant",
+    "Chat",
     "Check",
     "Citation",
     "CorpusError",
     "DatelineError",
+    "Done",
+    "DraftDropped",
     "EvaluationError",
+    "Event",
     "Evidence",
+    "EvidenceFound",
     "Filter",
     "Hit",
     "IntegrityError",
@@ -81,6 +93,8 @@ __all__ = [
     "Progress",
     "QuestionError",
     "Sentence",
+    "SentenceChecked",
+    "SentenceWithheld",
     "Settings",
     "SettingsError",
     "Skip",
@@ -98,7 +112,11 @@ __all__ = [
 ]
 
 # Where names live that are not nouns; an exception is known by its ending.
-_MODULES = {"Assistant": "rag.pipeline", "Settings": "rag.settings"}
+_MODULES = {
+    "Assistant": "rag.pipeline",
+    "Chat": "rag.chat",
+    "Settings": "rag.settings",
+}
 
 
 def __getattr__(name: str) -> Any:

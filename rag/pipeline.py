@@ -5,16 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from types import TracebackType
 
 from rag import index
 from rag.answer import extract, nearest
+from rag.calls import Budget, GuardedModel, Limits
+from rag.chat import Chat
 from rag.citations import parse_address
+from rag.compose import compose, recite
+from rag.conversation import Turn, standalone_question
 from rag.embed import BundledEmbedder, Embedder, EndpointEmbedder, Vectors, verify_weights
-from rag.errors import DatelineError, IntegrityError, QuestionError, UserError
+from rag.errors import DatelineError, IntegrityError, ModelError, QuestionError, UserError
+from rag.llm import LLM, configured_llm
+from rag.prompts import Message
 from rag.retrieve import retrieve
 from rag.schema import (
     Abstention,
@@ -23,6 +29,8 @@ from rag.schema import (
     Article,
     Check,
     Citation,
+    Done,
+    Event,
     Evidence,
     Filter,
     Hit,
@@ -56,10 +64,16 @@ class Assistant:
     """
 
     def __init__(
-        self, settings: Settings, embedder: Embedder, store: Store, corpus: Path | None
+        self,
+        settings: Settings,
+        embedder: Embedder,
+        store: Store,
+        corpus: Path | None,
+        llm: LLM | None = None,
     ) -> None:
         self.settings = settings
         self._embedder = embedder
+        self._llm = llm
         self._store = store
         self._corpus = corpus
         self._synced = False
@@ -72,7 +86,7 @@ class Assistant:
         corpus: str | Path | None = None,
         *,
         store: str | Path | None = None,
-        llm: object | None = None,
+        llm: LLM | None = None,
         embedder: Embedder | None = None,
     ) -> Assistant:
         """Open a data folder, to ask about a corpus.
@@ -84,8 +98,10 @@ class Assistant:
             called before. Without it, the store answers from what it holds.
         store : str or Path, optional
             Data folder, made if missing; by default ``RAG_STORE``, else ``.dateline``.
-        llm : object, optional
-            What drafts answers; by default they are extracted.
+        llm : LLM, optional
+            What words answers: anything with `name`, `complete` and `stream` as in
+            `rag.llm.LLM`. By default the model of the settings, and without one answers are
+            extracted.
         embedder : Embedder, optional
             What embeds texts; by default the bundled model, or the endpoint of the settings.
 
@@ -98,11 +114,19 @@ class Assistant:
         """
         settings = Settings.load(store=store)
         embedder = embedder or _embedder(settings)
+        llm = llm or configured_llm(
+            settings.llm,
+            settings.llm_model,
+            context_tokens=settings.llm_context_tokens,
+            threads=settings.threads,
+            limits=Limits(seconds=settings.llm_seconds),
+        )
         return cls(
             settings,
             embedder,
             Store(settings.store, embedder=embedder.fingerprint),
             None if corpus is None else Path(corpus),
+            llm,
         )
 
     def __enter__(self) -> Assistant:
@@ -187,40 +211,123 @@ class Assistant:
         UserError
             If nothing is indexed yet.
         """
+        events = self._respond(
+            question, (), publisher=publisher, since=since, until=until, stream=False
+        )
+        return next(event.answer for event in events if isinstance(event, Done))
+
+    def stream(
+        self,
+        question: str,
+        *,
+        publisher: str | None = None,
+        since: date | str | None = None,
+        until: date | str | None = None,
+    ) -> Iterator[Event]:
+        """Answer a question in steps; takes and raises what `ask` does.
+
+        Yields
+        ------
+        Event
+            `EvidenceFound`, then each sentence once it passed its check (`SentenceChecked`) or
+            failed it (`SentenceWithheld`), then `Done`. `DraftDropped` takes the sentences
+            before it back.
+        """
+        return self._respond(
+            question, (), publisher=publisher, since=since, until=until, stream=True
+        )
+
+    def chat(self) -> Chat:
+        """Begin a conversation, in which a question may build on those before it."""
+        return Chat(self._respond)
+
+    def _respond(
+        self,
+        question: str,
+        turns: tuple[Turn, ...],
+        *,
+        publisher: str | None,
+        since: date | str | None,
+        until: date | str | None,
+        stream: bool,
+    ) -> Iterator[Event]:
         question = _checked_question(question)
         allowed = _filter(publisher, since, until)
         clock = _Clock()
         self._ready()
+        if isinstance(self._llm, GuardedModel):
+            with suppress(ModelError):  # told when the draft fails
+                self._llm.prepare()
+        # One budget for all that a language model does for this answer.
+        budget = Budget(self.settings.llm_seconds)
+        standalone = question
+        if turns:
+            with clock("rewrite"):
+                standalone = standalone_question(question, turns, llm=self._llm, budget=budget)
+        extract, candidates = self._extract(question, standalone[:MAX_QUESTION], allowed, clock)
+        if self._llm is None:
+            yield from recite(extract)
+            return
+        for event in compose(
+            extract,
+            candidates,
+            self._llm,
+            budget=budget,
+            context_tokens=self.settings.llm_context_tokens,
+            stream=stream,
+        ):
+            if isinstance(event, Done):
+                self._require_exact(event.answer.sentences)
+            yield event
+
+    def _extract(
+        self, question: str, standalone: str, allowed: Filter, clock: _Clock
+    ) -> tuple[Answer, tuple[Candidate, ...]]:
+        """Return the extractive answer, and every sentence that was considered."""
+
+        def answer(
+            sentences: tuple[Sentence, ...],
+            evidence: tuple[Evidence, ...],
+            abstention: Abstention | None,
+            confidence: float,
+            conflict: str | None = None,
+        ) -> Answer:
+            return Answer(
+                question=question,
+                standalone_question=standalone,
+                sentences=sentences,
+                evidence=evidence,
+                abstention=abstention,
+                confidence=confidence,
+                mode=Mode.EXTRACTIVE,
+                model=EXTRACTIVE_MODEL,
+                settings_fingerprint=self.settings.fingerprint,
+                conflict=conflict,
+                filter=allowed,
+                timings=tuple(clock.timings),
+            )
+
         abstention = self._nothing_allowed(allowed)
         if abstention:
-            return self._answer(question, allowed, clock, (), (), abstention, 0.0)
+            return answer((), (), abstention, 0.0), ()
         with clock("embed"):
-            vector = self._embed_question(question)
+            vector = self._embed_question(standalone)
         with clock("retrieve"):
-            hits = self._retrieve(question, vector, allowed, k=self.settings.passages_read)
+            hits = self._retrieve(standalone, vector, allowed, k=self.settings.passages_read)
         with clock("select"):
-            candidates = self._select(question, vector, hits)
+            candidates = self._select(standalone, vector, hits)
         confidence = candidates[0].probability if candidates else 0.0
         threshold = self.settings.threshold
         if threshold is None:
             threshold = selection_model().threshold
         if confidence < threshold:
-            abstention = _too_weak(candidates)
-            return self._answer(
-                question, allowed, clock, (), nearest(candidates), abstention, confidence
-            )
+            return answer((), nearest(candidates), _too_weak(candidates), confidence), candidates
         with clock("answer"):
             found = extract(candidates, max_sentences=self.settings.max_sentences)
             self._require_exact(found.sentences)
-        return self._answer(
-            question,
-            allowed,
-            clock,
-            found.sentences,
-            found.evidence,
-            None,
-            confidence,
-            found.conflict,
+        return (
+            answer(found.sentences, found.evidence, None, confidence, found.conflict),
+            candidates,
         )
 
     def search(
@@ -289,15 +396,15 @@ class Assistant:
             first_published=first,
             last_published=last,
             embedder=self._embedder.name,
-            mode=Mode.EXTRACTIVE,
-            model=EXTRACTIVE_MODEL,
+            mode=Mode.LLM if self._llm else Mode.EXTRACTIVE,
+            model=self._llm.name if self._llm else EXTRACTIVE_MODEL,
             bytes_on_disk=self._store.bytes_on_disk(),
             settings_fingerprint=self.settings.fingerprint,
         )
 
     def doctor(self) -> tuple[Check, ...]:
         """Check the store and the model; every check is made, whatever the others find."""
-        return (*self._store.check(), self._check_embedder())
+        return (*self._store.check(), self._check_embedder(), self._check_llm())
 
     def _check_embedder(self) -> Check:
         try:
@@ -307,6 +414,18 @@ class Assistant:
         except DatelineError as error:
             return Check("embedder", False, str(error))
         return Check("embedder", True, self._embedder.name)
+
+    def _check_llm(self) -> Check:
+        if self._llm is None:
+            return Check("language model", True, "none: answers are extracted")
+        started = time.perf_counter()
+        ask = (Message("user", "Answer with the one word: yes"),)
+        try:
+            self._llm.complete(ask, max_tokens=64, budget=Budget(self.settings.llm_seconds))
+        except DatelineError as error:
+            return Check("language model", False, str(error))
+        seconds = time.perf_counter() - started
+        return Check("language model", True, f"{self._llm.name} answers in {seconds:.1f} s")
 
     def _ready(self) -> None:
         if self._corpus is not None and not self._synced:
@@ -379,32 +498,6 @@ class Assistant:
                         f"the quote at {citation.address} is not what the stored article says; "
                         "run: dateline doctor"
                     )
-
-    def _answer(
-        self,
-        question: str,
-        allowed: Filter,
-        clock: _Clock,
-        sentences: tuple[Sentence, ...],
-        evidence: tuple[Evidence, ...],
-        abstention: Abstention | None,
-        confidence: float,
-        conflict: str | None = None,
-    ) -> Answer:
-        return Answer(
-            question=question,
-            standalone_question=question,
-            sentences=sentences,
-            evidence=evidence,
-            abstention=abstention,
-            confidence=confidence,
-            mode=Mode.EXTRACTIVE,
-            model=EXTRACTIVE_MODEL,
-            settings_fingerprint=self.settings.fingerprint,
-            conflict=conflict,
-            filter=allowed,
-            timings=tuple(clock.timings),
-        )
 
 
 class _Clock:

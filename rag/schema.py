@@ -459,3 +459,42 @@ class Check:
     name: str
     ok: bool
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFound:
+    """The first event of a streamed answer: the sentences that it may rest on."""
+
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceChecked:
+    """A sentence that passed its check, to be shown now."""
+
+    sentence: Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceWithheld:
+    """A drafted sentence that failed its check: not part of the answer."""
+
+    sentence: Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class DraftDropped:
+    """The draft can't be used after all: forget its sentences, the next ones take their place."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The last event of a streamed answer: the whole of it, which is what counts."""
+
+    answer: Answer
+
+
+Event = EvidenceFound | SentenceChecked | SentenceWithheld | DraftDropped | Done
+"""What `Assistant.stream` yields, in this order; exactly one `Done`, at the end."""

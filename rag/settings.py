@@ -39,6 +39,20 @@ class Settings(BaseSettings):
     embedding_model: str | None = Field(None, description="Model asked for at that endpoint.")
     embedding_api_key: SecretStr | None = Field(None, description="Key for that endpoint.")
 
+    llm: str | None = Field(
+        None, description="local:path/to/model.gguf words answers; off: they are extracted."
+    )
+    llm_model: str | None = Field(
+        None,
+        description="Model asked for at OPENAI_BASE_URL with OPENAI_API_KEY; None: no endpoint.",
+    )
+    llm_context_tokens: int = Field(
+        4096, ge=1024, description="Longest prompt and draft together, in tokens."
+    )
+    llm_seconds: float = Field(
+        30.0, gt=0, le=600, description="Longest wait for a draft, its retry included."
+    )
+
     passage_tokens: int = Field(200, ge=32, le=240, description="Longest passage, in tokens.")
     passage_overlap: int = Field(
         0, ge=0, le=3, description="Sentences that neighbouring passages share."

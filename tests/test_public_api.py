@@ -20,13 +20,18 @@ NOUNS = {
     "Article",
     "Check",
     "Citation",
+    "Done",
+    "DraftDropped",
     "Evidence",
+    "EvidenceFound",
     "Filter",
     "Hit",
     "Mode",
     "Passage",
     "Progress",
     "Sentence",
+    "SentenceChecked",
+    "SentenceWithheld",
     "Skip",
     "Span",
     "Status",
@@ -48,7 +53,7 @@ ERRORS = {
     "StoreMismatchError",
     "UserError",
 }
-REST = {"Assistant", "Settings", "__version__"}
+REST = {"Assistant", "Chat", "Event", "Settings", "__version__"}
 
 
 def test_public_names_are_exactly_these() -> None:
@@ -90,6 +95,16 @@ def test_version_agrees_with_the_project_file() -> None:
 
 def test_calls_of_the_assistant_are_exactly_these() -> None:
     calls = {name for name in vars(rag.Assistant) if not name.startswith("_")}
-    required = {"open", "sync", "ask", "search", "article", "articles", "citation"}
+    required = {
+        "open",
+        "sync",
+        "ask",
+        "stream",
+        "chat",
+        "search",
+        "article",
+        "articles",
+        "citation",
+    }
     assert required | {"status", "doctor", "close"} <= calls
     assert {"__enter__", "__exit__"} <= set(vars(rag.Assistant))
