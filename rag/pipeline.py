@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import date
@@ -237,9 +237,16 @@ class Assistant:
             question, (), publisher=publisher, since=since, until=until, stream=True
         )
 
-    def chat(self) -> Chat:
-        """Begin a conversation, in which a question may build on those before it."""
-        return Chat(self._respond)
+    def chat(self, turns: Iterable[tuple[str, str]] = ()) -> Chat:
+        """Begin a conversation, in which a question may build on those before it.
+
+        Parameters
+        ----------
+        turns : iterable of (str, str), optional
+            Standalone questions and their answers' text, oldest first, to take up a conversation
+            that was kept elsewhere. The last few are remembered.
+        """
+        return Chat(self._respond, turns)
 
     def _respond(
         self,
