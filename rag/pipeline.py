@@ -37,11 +37,13 @@ from rag.schema import (
     Mode,
     Progress,
     Sentence,
+    Span,
     Status,
     SyncReport,
     Timing,
 )
 from rag.select import Candidate, select, selection_model
+from rag.sentences import split_sentences
 from rag.settings import Settings
 from rag.store import Store
 from rag.verify import is_exact
@@ -375,6 +377,10 @@ class Assistant:
     def articles(self) -> tuple[Article, ...]:
         """Return every article that can be found, by title."""
         return self._store.catalogue.articles()
+
+    def sentences(self, article: Article) -> tuple[Span, ...]:
+        """Return the sentences of an article, as the spans that evidence is made of."""
+        return split_sentences(article.text)
 
     def citation(self, address: str) -> Citation:
         """Return the citation that stands at an address, as `Citation.address` gives it.
