@@ -6,6 +6,7 @@ of the response, so markup that slipped through every other gate still couldn't 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -120,6 +121,9 @@ class Guard:
             await self._app(scope, receive, _with_headers(send))
         except _BodyTooLargeError:
             await _refuse(send, 413, "the request is too large")
+        except asyncio.CancelledError:
+            # The server ends while a page still listens: no fault to report.
+            return
 
     def _refusal(
         self, scope: Scope, headers: dict[bytes, bytes]

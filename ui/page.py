@@ -100,11 +100,12 @@ def _ask_tab(desk: Desk, page: gr.Blocks) -> gr.Dropdown:
         allow_tags=False,
         buttons=[],
         group_consecutive_messages=False,
+        autoscroll=False,
         feedback_options=None,
         placeholder=_welcome(desk),
         examples=[{"text": text} for text in desk.examples()],
     )
-    with gr.Group(elem_id="composer"):
+    with gr.Column(elem_id="composer"):
         with gr.Row(elem_id="ask-row"):
             question = gr.Textbox(
                 elem_id="question",
@@ -122,7 +123,7 @@ def _ask_tab(desk: Desk, page: gr.Blocks) -> gr.Dropdown:
             stop = gr.Button(
                 "Stop", variant="stop", elem_id="stop", scale=0, min_width=88, visible=False
             )
-        with gr.Accordion("Filters", open=False, elem_id="filters"), gr.Row():
+        with gr.Accordion(_filter_label(Filters()), open=False, elem_id="filters") as fold, gr.Row():
             publisher = gr.Dropdown(
                 choices=_publisher_choices(desk),
                 value="",
@@ -138,13 +139,13 @@ def _ask_tab(desk: Desk, page: gr.Blocks) -> gr.Dropdown:
             )
             clear_filters = gr.Button("Clear filters", size="sm", elem_id="clear-filters", scale=0)
     with gr.Row(elem_id="actions"):
-        retry = gr.Button("Ask again", size="sm", elem_id="retry", interactive=False)
+        retry = gr.Button("Retry", size="sm", elem_id="retry", interactive=False)
         edit = gr.Button("Edit question", size="sm", elem_id="edit", interactive=False)
-        fresh = gr.Button("New conversation", size="sm", elem_id="fresh", interactive=False)
+        fresh = gr.Button("New chat", size="sm", elem_id="fresh", interactive=False)
         earlier = gr.Dropdown(
             choices=[],
             value=None,
-            label="Earlier conversations",
+            label="Earlier chats",
             show_label=False,
             container=False,
             elem_id="earlier",
@@ -277,9 +278,27 @@ def _ask_tab(desk: Desk, page: gr.Blocks) -> gr.Dropdown:
     fresh.click(begin, [turns, shelf], everything, **light)
     earlier.input(reopen, [earlier, turns, shelf], everything, **light)
     erase.click(forget, None, everything, **light)
-    clear_filters.click(lambda: ("", "", ""), None, [publisher, since, until], **light)
+    filters = [publisher, since, until]
+    clear_filters.click(lambda: ("", "", ""), None, filters, **light)
+    # Not `input`: a date that was picked or pasted changes the value without a key.
+    gr.on(
+        [publisher.change, since.change, until.change],
+        lambda *chosen: gr.update(label=_filter_label(Filters(*(part or "" for part in chosen)))),
+        filters, fold, trigger_mode="always_last", **light,
+    )  # fmt: skip
     page.load(restore, [turns, shelf], [chat, *buttons, earlier, erase], **light)
     return publisher
+
+
+def _filter_label(filters: Filters) -> str:
+    """Name the filters that are on, so that a folded one is not forgotten."""
+    parts = [filters.publisher]
+    if filters.since:
+        parts.append(f"from {filters.since}")
+    if filters.until:
+        parts.append(f"until {filters.until}")
+    named = ", ".join(part for part in parts if part)
+    return f"Filters: {named}" if named else "Filters: none, all articles are searched"
 
 
 def _publisher_choices(desk: Desk) -> list[tuple[str, str]]:
@@ -302,7 +321,7 @@ def _articles_tab(
     pages = gr.State(1)
     listed = gr.Markdown(elem_id="article-list")
     more = gr.Button("Show more", size="sm", elem_id="more", visible=False)
-    with gr.Group(elem_id="change-articles"):
+    with gr.Column(elem_id="change-articles"):
         gr.Markdown('<h2 class="part">Add or remove</h2>')
         files = gr.File(
             label=f"Upload articles ({', '.join(ending[1:] for ending in formats())})",
@@ -392,7 +411,7 @@ def _articles_tab(
     every = [told, files, uploaded, sure, keep, remove, held, publisher, *shown]
     first: Any = lambda text, order: lists(text, order, 1)  # noqa: E731
     tab.select(first, view, shown, **light)
-    search.input(first, view, shown, trigger_mode="always_last", **light)
+    search.change(first, view, shown, trigger_mode="always_last", **light)
     sort.input(first, view, shown, **light)
     more.click(lambda t, o, n: lists(t, o, n + 1), [*view, pages], shown, **light)
     files.upload(upload, [files, *view], every, **heavy)

@@ -21,8 +21,8 @@ _MARKS = {
 }
 
 _ABSTENTIONS = {
-    "not_in_corpus": ("The articles don’t say", "Ask in other words, or add articles about it."),
-    "low_support": ("The articles don’t say", "The nearest sentences are below; none answers it."),
+    "not_in_corpus": ("No answer in these articles", "Add articles about it, or ask otherwise."),
+    "low_support": ("No answer in these articles", "Try other words, or fewer filters."),
     "conflicting": ("The articles disagree", "Read both below before you rely on either."),
     "out_of_date_range": (
         "No article from that time",

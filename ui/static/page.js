@@ -71,8 +71,21 @@
     return [...found.values()];
   }
 
+  function markChips() {
+    const shown = pane.at >= 0 ? pane.quotes[pane.at].address : null;
+    for (const chip of document.querySelectorAll("button.chip")) {
+      const here = chip.value === shown && pane.opener && sameTurn(chip, pane.opener);
+      chip.classList.toggle("shown", Boolean(here));
+    }
+  }
+
+  function sameTurn(one, other) {
+    return one.closest(".turn") === other.closest(".turn");
+  }
+
   async function openQuote(index) {
     pane.at = index;
+    markChips();
     const query = new URLSearchParams({ at: pane.quotes[index].address });
     for (const quote of pane.quotes.slice(0, 24)) {
       query.append("mark", `${quote.label}|${quote.address}`);
@@ -96,14 +109,16 @@
   function build(evidence) {
     const box = paneBox();
     if (!box) return;
-    box.replaceChildren(bar(evidence), ...(evidence.error ? [trouble(evidence)] : body(evidence)));
+    box.replaceChildren(top(evidence), body(evidence));
     box.hidden = false;
     document.body.classList.add("evidence-open");
     const main = document.getElementById("main");
     if (main) main.inert = !WIDE.matches;
     const mark = box.querySelector("mark.current");
-    if (mark) mark.scrollIntoView({ block: "center" });
-    else box.scrollTop = 0;
+    // Only the pane scrolls: the chat beside it stays where it is.
+    const column = box.parentElement;
+    const above = mark ? mark.getBoundingClientRect().top - column.getBoundingClientRect().top : 0;
+    column.scrollTop = mark ? column.scrollTop + above - column.clientHeight / 3 : 0;
     box.querySelector("h2").focus({ preventScroll: true });
   }
 
@@ -131,23 +146,13 @@
     return made;
   }
 
-  function heading(text) {
-    const title = element("h2", "title", text);
+  function top(evidence) {
+    const head = element("div", "top");
+    const title = element("h2", "title", evidence.error ? "Not found" : evidence.title);
     title.tabIndex = -1;
-    return title;
-  }
-
-  function trouble(evidence) {
-    const told = element("div", "body");
-    told.append(heading("Not found"), element("p", "", evidence.error));
-    return told;
-  }
-
-  function body(evidence) {
-    const told = element("article", "body");
+    head.append(bar(evidence), title);
     const byline = [evidence.publisher, longDay(evidence.published)].filter(Boolean).join(", ");
-    told.append(heading(evidence.title));
-    if (byline) told.append(element("p", "byline", byline));
+    if (byline) head.append(element("p", "byline", byline));
     if (evidence.link) {
       const line = element("p", "source");
       const link = element("a", "", evidence.quote ? "See the quote at " : "Read it at ");
@@ -156,7 +161,16 @@
       link.target = "_blank";
       link.rel = "noopener noreferrer nofollow";
       line.append(link);
-      told.append(line);
+      head.append(line);
+    }
+    return head;
+  }
+
+  function body(evidence) {
+    const told = element("div", "body");
+    if (evidence.error) {
+      told.append(element("p", "", evidence.error));
+      return told;
     }
     for (const pieces of evidence.paragraphs) {
       const paragraph = element("p", "text");
@@ -172,7 +186,7 @@
       }
       told.append(paragraph);
     }
-    return [told];
+    return told;
   }
 
   function longDay(text) {
@@ -191,6 +205,8 @@
   function close() {
     document.body.classList.remove("evidence-open");
     pane.request += 1;
+    pane.at = -1;
+    markChips();
     if (pane.box) pane.box.hidden = true;
     const main = document.getElementById("main");
     if (main) main.inert = false;
@@ -232,6 +248,7 @@
       pane.opener = pressed;
       pane.quotes = [];
       pane.at = -1;
+      markChips();
       show(`article?${new URLSearchParams({ id: pressed.value })}`);
     } else if (pressed.matches("button.copy")) {
       copy(pressed);
@@ -265,7 +282,25 @@
 
   const DATES = "#since input, #until input";
 
+  let asked = 0;
+
+  function scrollToNewest() {
+    // A new question goes to the top of the chat, so that its answer is read from its beginning.
+    const questions = document.querySelectorAll("#chat .asked");
+    const newest = questions[questions.length - 1];
+    if (questions.length > asked && newest) {
+      const scroller = newest.closest(".panel-wrap, .bubble-wrap");
+      const row = newest.closest(".message-row");
+      if (scroller && row) {
+        const above = row.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
+        scroller.scrollTop += above;
+      }
+    }
+    asked = questions.length;
+  }
+
   function mend() {
+    scrollToNewest();
     for (const field of document.querySelectorAll(DATES)) {
       if (field.type !== "date") field.type = "date";
     }
@@ -273,6 +308,8 @@
     for (const message of document.querySelectorAll("#chat [aria-label*=\"'s message\"]")) {
       message.removeAttribute("aria-label");
     }
+    const tab = document.querySelector("#tabs button[role=tab][aria-selected=true]");
+    if (tab) document.body.dataset.tab = tab.textContent.trim().toLowerCase();
     for (const chip of document.querySelectorAll("button.chip:not([aria-label])")) {
       const byline = chip.querySelector(".byline");
       const source = [chip.title, byline ? byline.textContent : ""].filter(Boolean).join(", ");
@@ -288,5 +325,9 @@
       waiting = false;
       mend();
     });
-  }).observe(document.documentElement, { childList: true, subtree: true });
+  }).observe(document.documentElement, {
+    childList: true,
+    subtree: true,
+    attributeFilter: ["aria-selected"],
+  });
 })();
