@@ -120,7 +120,8 @@ class Canary:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 hits.append(self.path)
-                self.send_response(204)
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
                 self.end_headers()
 
             do_HEAD = do_POST = do_OPTIONS = do_GET  # noqa: N815
