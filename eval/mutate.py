@@ -10,7 +10,13 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final
+
+
+def _in_order(text: str) -> list[str]:
+    return text.split()
+
 
 Change = Callable[[str, Sequence[str], random.Random], str | None]
 
@@ -19,23 +25,49 @@ _NAME: Final = re.compile(r"(?<=[a-z,] )(?:[A-Z][a-z]+)(?: [A-Z][a-z]+)*(?![\w�
 _AUXILIARY: Final = re.compile(
     r"\b(is|are|was|were|has|have|had|will|would|can|could|should|must|did|does|do)\b(?! not)"
 )
-_NEGATION: Final = re.compile(
-    r" not\b(?! only)|(?<=(?:s|d|e|n|r))n[’']t\b| never\b", re.IGNORECASE
-)
-_MONTHS: Final = (
+_NEGATION: Final = re.compile(r" not\b(?! only)|(?<=(?:s|d|e|n|r))n[’']t\b| never\b", re.IGNORECASE)
+_MONTHS: Final = _in_order(
     "January February March April May June July August September October November December"
-).split()
+)
 _ABBREVIATED: Final = {"January": "Jan.", "February": "Feb.", "August": "Aug.",
                        "September": "Sept.", "October": "Oct.", "November": "Nov.",
                        "December": "Dec."}  # fmt: skip
-_WEEKDAYS: Final = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-_SPOKEN: Final = (
+_WEEKDAYS: Final = _in_order("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+_SPOKEN: Final = _in_order(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
     " fifteen sixteen seventeen eighteen nineteen twenty"
-).split()
+)
 _NOT_NAMES: Final = frozenset(
-    [*_MONTHS, *_WEEKDAYS, "The", "Mr", "Mrs", "Ms", "Dr", "Sen", "Rep", "Gov", "St", "He", "She",
-     "They", "It", "We", "This", "That", "But", "And", "Secretary", "Democrats", "President", "Senator", "Governor", "Mayor", "Chairman", "Judge"]
+    [
+        *_MONTHS,
+        *_WEEKDAYS,
+        "The",
+        "Mr",
+        "Mrs",
+        "Ms",
+        "Dr",
+        "Sen",
+        "Rep",
+        "Gov",
+        "St",
+        "He",
+        "She",
+        "They",
+        "It",
+        "We",
+        "This",
+        "That",
+        "But",
+        "And",
+        "Secretary",
+        "Democrats",
+        "President",
+        "Senator",
+        "Governor",
+        "Mayor",
+        "Chairman",
+        "Judge",
+    ]
 )
 _OPPOSITE: Final = {
     "rose": "fell", "fell": "rose", "increased": "decreased", "decreased": "increased",
@@ -69,7 +101,9 @@ def _replace(text: str, match: re.Match[str], new: str) -> str:
 
 def _numbers(text: str) -> list[re.Match[str]]:
     """Find numbers in digits, but not the number of a list's item."""
-    return [m for m in _NUMBER.finditer(text) if m.start() or text[m.end() : m.end() + 1] not in ".)"]
+    return [
+        m for m in _NUMBER.finditer(text) if m.start() or text[m.end() : m.end() + 1] not in ".)"
+    ]
 
 
 def _names(text: str) -> list[re.Match[str]]:
@@ -120,12 +154,10 @@ def change_scale(text: str, article: Sequence[str], generator: random.Random) ->
     return _replace(text, match, other[match.group()]) if match else None
 
 
-def _exchange(
-    text: str, matches: Sequence[re.Match[str]], generator: random.Random
-) -> str | None:
+def _exchange(text: str, matches: Sequence[re.Match[str]], generator: random.Random) -> str | None:
     distinct = [
         (a, b)
-        for a, b in zip(matches, matches[1:], strict=False)
+        for a, b in pairwise(matches)
         if a.group() != b.group()
         and not re.fullmatch(r"[\s,]*(and|or|to|,|-|–)?\s*", text[a.end() : b.start()])
     ]
@@ -140,8 +172,12 @@ def take_name(text: str, article: Sequence[str], generator: random.Random) -> st
     """Put a name of another sentence of the article in place of one."""
     match = _pick(_names(text), generator)
     others = sorted(
-        {m.group() for s in article for m in _names(s) if not set(m.group().split()) & set(
-            re.findall(r"\w+", text))}
+        {
+            m.group()
+            for s in article
+            for m in _names(s)
+            if not set(m.group().split()) & set(re.findall(r"\w+", text))
+        }
     )
     return _replace(text, match, generator.choice(others)) if match and others else None
 
@@ -263,8 +299,8 @@ def spell_number(text: str, article: Sequence[str], generator: random.Random) ->
 
 def write_digits(text: str, article: Sequence[str], generator: random.Random) -> str | None:
     """Write a number word from two to twenty in digits."""
-    found = re.finditer(r"(?<!-)\b(" + "|".join(_SPOKEN[2:]) + r")\b(?![- ](thirds|fifths|quarters))",
-                        text)  # fmt: skip
+    spoken = "|".join(_SPOKEN[2:])
+    found = re.finditer(rf"(?<!-)\b({spoken})\b(?![- ](thirds|fifths|quarters))", text)
     match = _pick(list(found), generator)
     return _replace(text, match, str(_SPOKEN.index(match.group()))) if match else None
 
@@ -315,8 +351,8 @@ def abbreviate_month(text: str, article: Sequence[str], generator: random.Random
 
 def drop_title(text: str, article: Sequence[str], generator: random.Random) -> str | None:
     """Write *President Trump* as *Trump*."""
-    return re.sub(r"\b(President|Senator|Sen\.|Gov\.|Governor|Rep\.|Dr\.|Mr\.|Ms\.|Mrs\.) (?=[A-Z])",
-                  "", text)  # fmt: skip
+    titles = r"President|Senator|Sen\.|Gov\.|Governor|Rep\.|Dr\.|Mr\.|Ms\.|Mrs\."
+    return re.sub(rf"\b({titles}) (?=[A-Z])", "", text)
 
 
 def drop_adverb(text: str, article: Sequence[str], generator: random.Random) -> str | None:

@@ -60,6 +60,8 @@ if TYPE_CHECKING:
         Verdict,
     )
     from rag.settings import Settings
+    from rag.split import split_sentences
+    from rag.verify import check_sentence
 
 __version__ = "0.1.0"
 
@@ -109,6 +111,8 @@ __all__ = [
     "UserError",
     "Verdict",
     "__version__",
+    "check_sentence",
+    "split_sentences",
 ]
 
 # Where names live that are not nouns; an exception is known by its ending.
@@ -116,6 +120,8 @@ _MODULES = {
     "Assistant": "rag.pipeline",
     "Chat": "rag.chat",
     "Settings": "rag.settings",
+    "check_sentence": "rag.verify",
+    "split_sentences": "rag.split",
 }
 
 

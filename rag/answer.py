@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rag.facts import read_facts
+from rag.facts import Facts, read_facts
 from rag.schema import Citation, Evidence, Sentence, Support, Verdict
 from rag.select import Candidate
 from rag.verify import check_sentence
@@ -13,8 +13,12 @@ from rag.verify import check_sentence
 # Cosine of two sentences from which they are taken to speak of the same thing.
 SAME_STATEMENT = 0.75
 
+# Share of common words from which two figures are taken to be of the same thing: "The talks lasted
+# two hours" and "The talks lasted an hour and 50 minutes" share .43.
+SAME_WORDS = 0.4
+
 # A further sentence is added only while its probability is at least this share of the first's.
-FURTHER_SHARE = 0.5
+FURTHER_SHARE = 0.35
 
 NEAREST = 3
 VERBATIM = Verdict(Support.SUPPORTED, "verbatim", 1.0)
@@ -43,13 +47,14 @@ def extract(candidates: Sequence[Candidate], *, max_sentences: int) -> Extract:
     max_sentences : int
         From 1 to 4; a conflict may add one.
     """
-    worth = [c for c in candidates if c.probability >= FURTHER_SHARE * candidates[0].probability]
+    enough = FURTHER_SHARE * candidates[0].probability
     groups: list[list[Candidate]] = []
     rival: Candidate | None = None
-    for candidate in worth:
+    for candidate in candidates:
         group = next((group for group in groups if _same(group[0], candidate)), None)
         if group is None:
-            groups.append([candidate])
+            if candidate.probability >= enough:
+                groups.append([candidate])
         elif any(candidate.article.article_id == c.article.article_id for c in group):
             continue
         elif _supports(candidate, group[0]):
@@ -93,12 +98,20 @@ def _supports(candidate: Candidate, stated: Candidate) -> bool:
 
 
 def _figures_differ(a: Candidate, b: Candidate) -> bool:
-    first, second = _figures(a), _figures(b)
-    return bool(first and second) and not (first <= second or second <= first)
+    first, second = read_facts(a.text), read_facts(b.text)
+    words, others = _content(first), _content(second)
+    if len(words & others) < SAME_WORDS * len(words | others):
+        return False
+    figures, rivals = _figures(first), _figures(second)
+    return bool(figures and rivals) and not (figures <= rivals or rivals <= figures)
 
 
-def _figures(candidate: Candidate) -> set[tuple[float, str]]:
-    return {(quantity.value, quantity.unit) for quantity in read_facts(candidate.text).quantities}
+def _content(facts: Facts) -> set[str]:
+    return {word.stem for word in facts.words if not word.stem.startswith("#")}
+
+
+def _figures(facts: Facts) -> set[tuple[float, str]]:
+    return {(q.value, q.unit) for q in facts.quantities if q.unit not in ("year", "ordinal")}
 
 
 def _voice(candidate: Candidate) -> str:

@@ -47,6 +47,8 @@ _ASKS_FOR = (
 _WORD = re.compile(r"\w[\w'’.,]*\w|\w")
 _REASON = re.compile(r"\b(?:because|due|since|so that|in order|reason|cause|result|to)\b")
 _PLACE = re.compile(r"\b(?:in|at|near|from|of|to|on) (?:the )?[^\W\d_a-z]")
+# "One" is mostly an article or a pronoun: "up to one year", "the one that".
+_COUNTS = frozenset(NUMBER_WORDS) - {"one"}
 _PERIOD = frozenset({*MONTHS, *WEEKDAYS, "century", "centuries", "decade", "decades"})
 
 
@@ -88,6 +90,6 @@ def holds(kind: AnswerType, sentence: str, question: str) -> bool:
                 for word in words
             )
         case AnswerType.NUMBER:
-            return any(word[0].isdigit() or word.lower() in NUMBER_WORDS for word in words)
+            return any(word[0].isdigit() or word.lower() in _COUNTS for word in words)
         case _:
             return False

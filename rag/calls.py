@@ -374,8 +374,8 @@ class GuardedModel:
             return call.pieces.get(timeout=wait)
         except queue.Empty:
             if budget.remaining > 0:
-                what = "gave no first word" if which == "first" else "stalled"
-                raise Fault(f"{what} within {wait:.3g} s") from None
+                what = "gave no first word within" if which == "first" else "stalled for"
+                raise Fault(f"{what} {wait:.3g} s") from None
             raise Fault(f"did not finish within {self.limits.seconds:.3g} s") from None
 
     @staticmethod

@@ -150,19 +150,20 @@ def chat(
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer one question a line until the input ends.
+    """Answer one question a line until the input ends; a question may build on those before it.
 
     A number shows the article that the last answer cites under it.
     """
     with _assistant(store) as assistant:
         folder = _folder(store)
+        talk = assistant.chat()
         for line in typed_lines("Ask, or type the number of a citation. Ctrl-D ends."):
             try:
                 if line.isdecimal():
                     citation = assistant.citation(_address(line, folder))
                     _write_citation(citation, as_json=as_json)
                 else:
-                    answer = assistant.ask(line, publisher=publisher, since=since, until=until)
+                    answer = talk.ask(line, publisher=publisher, since=since, until=until)
                     _remember(answer, folder)
                     _write_answer(answer, as_json=as_json)
             except UserError as error:

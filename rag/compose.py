@@ -13,6 +13,7 @@ from dataclasses import replace
 from rag.draft import Draft, draft
 from rag.errors import ModelError
 from rag.llm import LLM, Budget
+from rag.relevance import lacks_what_is_asked
 from rag.schema import (
     Answer,
     Done,
@@ -25,6 +26,7 @@ from rag.schema import (
     Timing,
 )
 from rag.select import Candidate
+from rag.trace import traced
 
 MAX_EVIDENCE = 8
 """Sentences that a draft may rest on: those of the extract, then the next best."""
@@ -76,7 +78,7 @@ def compose(
     started = time.perf_counter()
     outcome: Draft | None = None
     try:
-        outcome = yield from draft(
+        steps = draft(
             extract.standalone_question,
             evidence,
             llm,
@@ -84,6 +86,7 @@ def compose(
             context_tokens=context_tokens,
             stream=stream,
         )
+        outcome = yield from traced("draft", steps, llm__model_name=llm.name)
         fault = objection(outcome, extract)
     except ModelError as error:
         fault = str(error)
@@ -134,4 +137,12 @@ def objection(outcome: Draft, extract: Answer) -> str | None:
         sides = [{c.label for c in each.citations} for each in extract.sentences[:2]]
         if not all(side & cited for side in sides):
             return "it leaves out one of the sources that disagree"
-    return None
+    best = {citation.label for each in extract.sentences for citation in each.citations}
+    if not best & cited:
+        return "it rests on none of the sentences that answer best"
+    kind = lacks_what_is_asked(
+        [each.text for each in outcome.sentences],
+        extract.sentences[0].text,
+        extract.standalone_question,
+    )
+    return f"it does not name the {kind} that is asked for" if kind else None

@@ -10,8 +10,10 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.citations import DraftParser, DraftSentence
+from rag.foreign import foreign_name
 from rag.llm import LLM, Budget
 from rag.prompts import NO_ANSWER, addresses_model, draft_messages
+from rag.relevance import pointless
 from rag.schema import (
     Citation,
     Evidence,
@@ -29,7 +31,10 @@ MAX_SENTENCES = 3
 MAX_TOKENS = 320
 """Longest draft: three sentences of news with their labels take about 120 tokens."""
 
-_SHOWN = (Support.SUPPORTED, Support.PARTLY)
+# A model's sentence must be supported in full. On RAGTruth's QA responses (people's labels), also
+# showing the partly supported ones would show 90 instead of 72 % of the sound sentences, but 53
+# instead of 21 % of the hallucinated ones.
+_SHOWN = Support.SUPPORTED
 _RANK = {
     Support.SUPPORTED: 3,
     Support.PARTLY: 2,
@@ -114,8 +119,8 @@ def draft(
         if _key(sentence.text) in seen:
             continue
         seen.add(_key(sentence.text))
-        checked = check_drafted(sentence, packed)
-        if checked.verdict.support not in _SHOWN:
+        checked = check_drafted(sentence, packed, question)
+        if checked.verdict.support is not _SHOWN:
             withheld.append(checked)
             yield SentenceWithheld(checked)
         elif len(shown) < MAX_SENTENCES:
@@ -124,12 +129,13 @@ def draft(
     return Draft(tuple(shown), tuple(withheld), refused and not shown, dangling)
 
 
-def check_drafted(sentence: DraftSentence, evidence: Sequence[Evidence]) -> Sentence:
-    """Check a drafted sentence against the evidence it points to.
+def check_drafted(sentence: DraftSentence, evidence: Sequence[Evidence], question: str) -> Sentence:
+    """Check a drafted sentence against the evidence it points to, and against the question.
 
     A sentence without any label is compared with the evidence that shares most of its words,
-    and cites what supports it in full. One whose labels all point nowhere is unsupported.
-    A citation that adds nothing to the support is left out.
+    and cites what supports it in full. One whose labels all point nowhere is unsupported, and
+    so is one that says nothing (see `rag.relevance.pointless`). A citation that adds nothing to
+    the support is left out.
 
     Returns
     -------
@@ -140,16 +146,20 @@ def check_drafted(sentence: DraftSentence, evidence: Sequence[Evidence]) -> Sent
     if not cited and sentence.dangling:
         verdict = Verdict(Support.UNSUPPORTED, "it points to evidence that does not exist", 0.0)
         return Sentence(sentence.text, (), verdict)
-    if not cited:
-        return _matched(sentence.text, evidence)
-    verdict = _check(sentence.text, cited)
-    if verdict.support not in _SHOWN:
+    cited, verdict = (
+        (cited, _check(sentence.text, cited)) if cited else _matched(sentence.text, evidence)
+    )
+    if verdict.support is _SHOWN:
+        reason = pointless(sentence.text, question, [each.text for each in cited])
+        if reason is not None:
+            verdict = Verdict(Support.UNSUPPORTED, reason, verdict.score)
+    if verdict.support is not _SHOWN:
         return Sentence(sentence.text, (), verdict)
     needed = [
         each for each in cited if len(cited) == 1 or _is_needed(sentence.text, each, cited, verdict)
     ]
     order = {label: place for place, label in enumerate(sentence.labels)}
-    kept = sorted(needed or cited, key=lambda each: order[each.label])
+    kept = sorted(needed or cited, key=lambda each: order.get(each.label, 0))
     return Sentence(sentence.text, tuple(Citation.of(each) for each in kept), verdict)
 
 
@@ -175,8 +185,15 @@ def _sentences(pieces: Iterator[str], evidence: Sequence[Evidence]) -> Iterator[
 
 
 def _check(text: str, cited: Sequence[Evidence]) -> Verdict:
+    quotes = [each.text for each in cited]
     context = [part for each in cited for part in _context(each)]
-    return check_sentence(text, [each.text for each in cited], context=context)
+    verdict = check_sentence(text, quotes, context=context)
+    if verdict.support is _SHOWN:
+        name = foreign_name(text, quotes, context)
+        if name is not None:
+            reason = f"the name {name} is not in the evidence"
+            return Verdict(Support.UNSUPPORTED, reason, verdict.score)
+    return verdict
 
 
 def _context(evidence: Evidence) -> Iterator[str]:
@@ -198,25 +215,16 @@ def _is_needed(text: str, each: Evidence, cited: Sequence[Evidence], verdict: Ve
     return _RANK[without.support] < _RANK[verdict.support] or without.score < verdict.score
 
 
-def _matched(text: str, evidence: Sequence[Evidence]) -> Sentence:
-    """Find the evidence that supports an uncited sentence in full."""
+def _matched(text: str, evidence: Sequence[Evidence]) -> tuple[list[Evidence], Verdict]:
+    """Find the one evidence sentence that supports an uncited sentence best."""
     words = set(_key(text).split())
 
     def shared(each: Evidence) -> int:
         return len(words & set(_key(each.text).split()))
 
     nearest = sorted(evidence, key=shared, reverse=True)[:_MATCHED]
-    verdicts = [(each, _check(text, [each])) for each in nearest]
-    best, verdict = max(
-        verdicts, key=lambda pair: (_RANK[pair[1].support], pair[1].score), default=(None, None)
-    )
-    if best is None or verdict is None:
-        return Sentence(text, (), Verdict(Support.UNSUPPORTED, "there is no evidence", 0.0))
-    if verdict.support is Support.PARTLY:
-        reason = f"it cites nothing, and {verdict.reason}"
-        return Sentence(text, (), Verdict(Support.UNSUPPORTED, reason, verdict.score))
-    citations = (Citation.of(best),) if verdict.support is Support.SUPPORTED else ()
-    return Sentence(text, citations, verdict)
+    verdicts = [([each], _check(text, [each])) for each in nearest]
+    return max(verdicts, key=lambda pair: (_RANK[pair[1].support], pair[1].score))
 
 
 def _key(text: str) -> str:

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from rag.calls import Call, Fault
 from rag.errors import SettingsError
 from rag.prompts import Message
+from rag.trace import listen_to_llama_index
 
 if TYPE_CHECKING:
     import httpx
@@ -116,6 +117,7 @@ class EndpointSource:
         from llama_index.core.base.llms.types import ChatMessage
 
         self.prepare()
+        listen_to_llama_index()
         chat = [ChatMessage(role=message.role, content=message.content) for message in messages]
         token = _running.set(call)
         try:

@@ -7,49 +7,38 @@ of a country and the name of its people share one stem.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, NamedTuple
 
+from rag.days import Day, find_days
 from rag.lexicon import (
     BE,
-    CONNECTORS,
+    CLAUSE_OPENERS,
     CONTRACTED,
     FUNCTION,
     HEDGES,
-    IRREGULAR,
     LIGHT,
     NEGATORS,
-    OPENERS,
     OPPOSITES,
     PLACES,
-    PRONOUNS,
-    SAY,
     SYMMETRIC,
     TITLES,
 )
-from rag.quantities import Day, Quantity, Token, find_days, find_quantities, tokenize
+from rag.names import TWO_WORD_PLACES, Name, find_names, find_speakers, place_or_word
+from rag.quantities import Quantity, find_quantities
+from rag.tokens import Token, flat_of, stem, tokenize
 
 _QUOTED: Final = re.compile(r"“([^“”]*)”|\"([^\"]*)\"|‘([^‘]*?)’(?!\w)|``([^`]*?)''")
-_CLAUSE_ENDS: Final = frozenset(
-    [*".;:,?!—()", *"but because while although though when who which since whereas".split()]
-)
-_SENTENCE_OPENERS: Final = frozenset(".!?:;“\"‘`•*–—|")
+_CLAUSE_ENDS: Final = frozenset(".;:,?!—()") | CLAUSE_OPENERS
 _NEGATION_REACH: Final = 3
 """Content words after a negator or a hedge that it governs, within its clause."""
 _PAIR_REACH: Final = 3
 """Content words within which two stems count as standing together."""
-_SIGNS: Final = frozenset("$€£¥₩₹%°")
-"""Marks that change what a number means."""
 _ROLE_REACH: Final = 4
 """Content words that may stand between two names for a verb to join them."""
-_APPOSITION_REACH: Final = 16
-"""Tokens that may stand between a speaker and the verb, between commas."""
-_QUOTE_MARKS: Final = frozenset("“”\"‘’")
-_BESIDE_SAY: Final = frozenset("has had have also later then who have been was is".split())
-_BEFORE_SPEAKER: Final = TITLES | {"."}
-_TWO_WORD_PLACES: Final = frozenset(name for name in PLACES.values() if " " in name)
 _CASED_PLACES: Final = frozenset({"us", "un", "eu", "uk"})
 
 
@@ -61,19 +50,6 @@ class Word(NamedTuple):
     weight: float
     negated: bool
     hedged: bool
-
-
-class Name(NamedTuple):
-    """A capitalised name: its words in lower case without titles, and tokens ``[at, end)``.
-
-    `sure` is false for a single word that opens a sentence and may be no name.
-    """
-
-    words: tuple[str, ...]
-    at: int
-    end: int
-    sure: bool
-    surface: str
 
 
 class Quote(NamedTuple):
@@ -142,176 +118,22 @@ class Facts:
     prefixes: frozenset[str]
 
 
-def flatten(text: str) -> str:
-    """Reduce `text` to lower-case words and numbers with one space between and around them."""
-    return _flat(tokenize(text))
-
-
-def _flat(tokens: Sequence[Token]) -> str:
-    words = [
-        _uncontracted(token.lower)
-        for token in tokens
-        if token.lower[0].isalnum() or token.text in _SIGNS
-    ]
-    return " " + " ".join(words) + " "
-
-
-def _uncontracted(word: str) -> str:
-    verb = CONTRACTED.get(word)
-    return f"{verb} not" if verb else word
-
-
-@lru_cache(maxsize=65536)
-def stem(word: str) -> str:
-    """Cut the usual endings off a lower-case English word.
-
-    Examples
-    --------
-    >>> stem("increases"), stem("increased"), stem("increasing")
-    ('increas', 'increas', 'increas')
-    """
-    if word.endswith("'s"):
-        word = word[:-2]
-    word = IRREGULAR.get(word, word)
-    if len(word) <= 3:
-        return word
-    if word.endswith("ies") and len(word) > 4:
-        word = word[:-3] + "y"
-    elif word.endswith(("sses", "shes", "ches", "xes")):
-        word = word[:-2]
-    elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-1]
-    if word.endswith("eed"):
-        word = word[:-1]
-    for ending in ("ingly", "edly", "ing", "ed", "ly", "ment", "er", "or"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            word = word[: -len(ending)]
-            if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeioulsz":
-                word = word[:-1]
-            break
-    for ending in ("ation", "ition", "ion", "ive", "ial", "al"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
-            word = word[: -len(ending)]
-            break
-    if word.endswith("e") and len(word) > 3:
-        word = word[:-1]
-    if word.endswith("y") and len(word) > 3:
-        word = word[:-1] + "i"
-    return IRREGULAR.get(word, word)
-
-
 _LIGHT_STEMS: Final = frozenset(map(stem, LIGHT))
 _NO_ROLES: Final = frozenset(map(stem, SYMMETRIC | TITLES))
-_AXES: Final[dict[str, tuple[tuple[int, int], ...]]] = {}
-for _axis, _pair in enumerate(OPPOSITES):
-    for _side, _group in zip((1, -1), _pair, strict=True):
-        for _word in _group.split():
-            for _form in {_word, stem(_word)}:
-                _AXES[_form] = (*_AXES.get(_form, ()), (_axis, _side))
 
 
-def place_or_word(lower: str) -> str:
-    """Map a country's adjective or short name to the country; other words to themselves."""
-    word = lower[:-2] if lower.endswith("'s") else lower
-    return PLACES.get(word, word)
+def _read_axes() -> dict[str, tuple[tuple[int, int], ...]]:
+    """Map each word and stem of the pairs of opposites to its axes and sides."""
+    axes: dict[str, tuple[tuple[int, int], ...]] = {}
+    for axis, pair in enumerate(OPPOSITES):
+        for side, group in zip((1, -1), pair, strict=True):
+            for word in group.split():
+                for form in sorted({word, stem(word)}):
+                    axes[form] = (*axes.get(form, ()), (axis, side))
+    return axes
 
 
-def likely_name(facts: Facts, name: Name) -> bool:
-    """Tell whether a single capitalised word that opens a sentence acts as a name: *Lee said*."""
-    after = facts.tokens[name.end].lower if name.end < len(facts.tokens) else ""
-    return name.words[0] not in OPENERS and (
-        after in SAY
-        or after in BE
-        or after in IRREGULAR
-        or after.endswith("ed")
-        or after in ("will", "would", "can", "could", "may", "did", "does", "and")
-        or facts.tokens[name.at].lower.endswith("'s")
-    )
-
-
-def _opens_sentence(tokens: Sequence[Token], i: int) -> bool:
-    return i == 0 or tokens[i - 1].text in _SENTENCE_OPENERS
-
-
-def _find_names(tokens: Sequence[Token], taken: frozenset[int]) -> tuple[Name, ...]:
-    """Group capitalised tokens outside `taken` (numbers and dates) into names."""
-    wordy = [token for token in tokens if token.text[0].isalpha()]
-    capitals = sum(token.text[0].isupper() for token in wordy)
-    if len(wordy) > 5 and capitals > 0.7 * len(wordy):
-        return ()  # a headline in title case: capitals tell nothing
-    names: list[Name] = []
-    i = 0
-    while i < len(tokens):
-        if i in taken or not _is_capital(tokens, i):
-            i += 1
-            continue
-        at, last = i, i
-        j = i + 1
-        while j < len(tokens) and j - last <= 2 and j not in taken:
-            if _is_capital(tokens, j) and not _opens_clause(tokens, j):
-                last = j
-            elif tokens[j].lower not in CONNECTORS and tokens[j].text not in ("-", ".", "&"):
-                break
-            elif tokens[j].text == "." and len(tokens[j - 1].text) > 2:
-                break
-            if tokens[last].lower.endswith("'s"):
-                break
-            j += 1
-        name = _name(tokens, at, last + 1)
-        if name is not None:
-            names.append(name)
-        i = last + 1
-    return tuple(names)
-
-
-def _is_capital(tokens: Sequence[Token], i: int) -> bool:
-    text = tokens[i].text
-    return text[0].isupper() and tokens[i].lower not in ("i", "i'm", "i've", "i'll", "i'd")
-
-
-def _opens_clause(tokens: Sequence[Token], i: int) -> bool:
-    """Tell whether the mark before `i` ends a sentence rather than an initial or a title."""
-    before = tokens[i - 1].text
-    return before in _SENTENCE_OPENERS and not (before == "." and len(tokens[i - 2].text) <= 3)
-
-
-def _name(tokens: Sequence[Token], at: int, end: int) -> Name | None:
-    """Make the name of tokens ``[at, end)``, without opening common words and titles."""
-    opening = _opens_sentence(tokens, at)
-    while at < end and (
-        tokens[at].lower in TITLES
-        or (opening or tokens[at].lower in FUNCTION)
-        and tokens[at].lower in OPENERS | FUNCTION
-        and not _is_acronym(tokens[at].text)
-    ):
-        at += 1
-    while at < end and not tokens[at].text[0].isalpha():
-        at += 1
-    words = _joined_places(
-        place_or_word(token.lower)
-        for token in tokens[at:end]
-        if token.text[0].isupper() and token.lower not in TITLES
-    )
-    if not words:
-        return None
-    sure = len(words) > 1 or not _opens_sentence(tokens, at) or _is_acronym(tokens[at].text)
-    text = " ".join(token.text for token in tokens[at:end])
-    return Name(words, at, end, sure, text.replace(" .", ".").replace(" - ", "-"))
-
-
-def _joined_places(words: Iterable[str]) -> tuple[str, ...]:
-    """Join *united* and *states* into the one name that stems use."""
-    joined: list[str] = []
-    for word in words:
-        if joined and f"{joined[-1]} {word}" in _TWO_WORD_PLACES:
-            joined[-1] += f" {word}"
-        else:
-            joined.append(word)
-    return tuple(joined)
-
-
-def _is_acronym(text: str) -> bool:
-    return len(text) > 1 and text.replace(".", "").isupper()
+_AXES: Final = _read_axes()
 
 
 def _governed(
@@ -330,7 +152,9 @@ def _governed(
             following += 1
         word = token.lower
         negates = (word in NEGATORS or word in CONTRACTED) and not _idle_negator(tokens, i)
-        hedges = CONTRACTED.get(word, word) in HEDGES and not (word in ("may", "march") and token.text[0].isupper())
+        hedges = CONTRACTED.get(word, word) in HEDGES and not (
+            word in ("may", "march") and token.text[0].isupper()
+        )
         if not (negates or hedges):
             continue
         scope: list[int] = []
@@ -350,9 +174,9 @@ def _idle_negator(tokens: Sequence[Token], i: int) -> bool:
     """Tell whether a negator negates nothing: *not only*, *no doubt*, *whether or not*."""
     after = tokens[i + 1].lower if i + 1 < len(tokens) else ""
     before = tokens[i - 1].lower if i else ""
-    return (
-        after in ("only", "doubt", "matter", "just", "least", "later", ".", ",")
-        or before in ("or", "why")
+    return after in ("only", "doubt", "matter", "just", "least", "later", ".", ",") or before in (
+        "or",
+        "why",
     )
 
 
@@ -361,65 +185,12 @@ def _find_quotes(text: str) -> tuple[Quote, ...]:
     for match in _QUOTED.finditer(text):
         inside = next((group for group in match.groups() if group), "")
         tokens = tokenize(inside)
-        flat = _flat(tokens)
+        flat = flat_of(tokens)
         main = [t.text for t in tokens if t.text[0].isalpha() and t.lower not in FUNCTION]
         titled = bool(main) and all(word[0].isupper() for word in main)
         if flat.strip():
             quotes.append(Quote(flat, titled))
     return tuple(quotes)
-
-
-def _find_speakers(tokens: Sequence[Token], names: Sequence[Name]) -> tuple[tuple[str, ...], ...]:
-    """Find whom something is attributed to: ``Lee said``, ``said Lee``, ``according to Lee``."""
-    owner: dict[int, Name] | None = None
-    speakers: list[tuple[str, ...]] = []
-    for i, token in enumerate(tokens):
-        if token.lower not in SAY and token.lower != "according":
-            continue
-        if owner is None:
-            owner = {k: name for name in names for k in range(name.at, name.end)}
-        speaker = None
-        if token.lower in SAY:
-            speaker = _speaker_before(tokens, i, owner)
-        if speaker is None:
-            start = i + 1 if token.lower in SAY else i + 2
-            speaker = _speaker_after(tokens, start, owner)
-        if speaker is not None:
-            speakers.append(speaker)
-    return tuple(speakers)
-
-
-def _speaker_before(
-    tokens: Sequence[Token], i: int, owner: dict[int, Name]
-) -> tuple[str, ...] | None:
-    k = i - 1
-    while k >= 0 and (tokens[k].lower in _BESIDE_SAY or tokens[k].lower.endswith("ly")):
-        k -= 1
-    if k < 0 or tokens[k].text in _QUOTE_MARKS or tokens[k].text in ".;!?":
-        return None
-    if tokens[k].text == ",":  # "Lee, the president of South Korea, said"; not "…,” said Lee"
-        for near in range(k - 1, max(-1, k - _APPOSITION_REACH), -1):
-            if tokens[near].text == "," and near - 1 in owner:
-                return owner[near - 1].words
-            if tokens[near].text in _QUOTE_MARKS or tokens[near].text == ".":
-                return None
-        return None
-    if k in owner:
-        return owner[k].words
-    word = tokens[k].lower
-    known = word[0].isalpha() and (word in PRONOUNS or word not in FUNCTION)
-    return (word,) if known and word not in CONTRACTED else None
-
-
-def _speaker_after(
-    tokens: Sequence[Token], k: int, owner: dict[int, Name]
-) -> tuple[str, ...] | None:
-    start = k
-    while k < len(tokens) and k - start < 4 and tokens[k].lower in _BEFORE_SPEAKER:
-        k += 1
-    if k < len(tokens) and k in owner:
-        return owner[k].words
-    return None
 
 
 def _find_roles(
@@ -428,7 +199,7 @@ def _find_roles(
     """Find (verb, who, whom) for each two neighbouring names with words between them."""
     roles: set[tuple[str, str, str]] = set()
     k = 0
-    for left, right in zip(names, names[1:], strict=False):
+    for left, right in pairwise(names):
         while k < len(words) and words[k].at < left.end:
             k += 1
         between = [w.stem for w in words[k : k + _ROLE_REACH + 1] if w.at < right.at]
@@ -455,8 +226,9 @@ def read_facts(text: str) -> Facts:
     days = find_days(tokens)
     quantities = find_quantities(tokens, days)
     number_at = {quantity.at: quantity for quantity in quantities}
-    taken = frozenset(i for fact in (*days, *quantities) for i in range(fact.at, fact.end))
-    names = _find_names(tokens, taken)
+    taken_spans = [(q.at, q.end) for q in quantities] + [(day.at, day.end) for day in days]
+    taken = frozenset(i for at, end in taken_spans for i in range(at, end))
+    names = find_names(tokens, taken)
     named = {i for name in names if name.sure for i in range(name.at, name.end)}
 
     stems: dict[int, str] = {}
@@ -465,28 +237,27 @@ def read_facts(text: str) -> Facts:
             stems[i] = f"#{number_at[i].value:g}"
         elif i in taken or not token.lower[0].isalnum():
             continue
-        elif i - 1 in stems and f"{tokens[i - 1].lower} {token.lower}" in _TWO_WORD_PLACES:
+        elif i - 1 in stems and f"{tokens[i - 1].lower} {token.lower}" in TWO_WORD_PLACES:
             stems[i - 1] = f"{tokens[i - 1].lower} {token.lower}"
         elif token.lower in _CASED_PLACES and token.text.islower():
             continue
         elif token.lower in PLACES:
             stems[i] = PLACES[token.lower]
-        elif token.lower not in FUNCTION or i in named:
-            if token.lower not in CONTRACTED:
-                stems[i] = stem(token.lower)
+        elif (token.lower not in FUNCTION or i in named) and token.lower not in CONTRACTED:
+            stems[i] = stem(token.lower)
     negated, hedged, negations = _governed(tokens, list(stems))
     words = tuple(
         Word(s, i, _weight(s, i in named), i in negated, i in hedged) for i, s in stems.items()
     )
     return Facts(
-        flat=_flat(tokens),
+        flat=flat_of(tokens),
         tokens=tokens,
         words=words,
         quantities=quantities,
         days=days,
         names=names,
         quotes=_find_quotes(text),
-        speakers=_find_speakers(tokens, names),
+        speakers=find_speakers(tokens, names),
         negators=sum(token.lower in NEGATORS or token.lower in CONTRACTED for token in tokens),
         negations=tuple(tuple(stems[i] for i in scope) for scope in negations),
         directions=_find_directions(tokens, words),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.lexicon import FUNCTION
-from rag.names import AUXILIARIES, QUESTION_WORDS, looks_like_person, read_names
+from rag.mentions import AUXILIARIES, QUESTION_WORDS, looks_like_person, read_names
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,126 +1,214 @@
-"""Read the names of people, places and things out of running text, by their capitals."""
+"""Find the names in a sentence, and who is said to have said it."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
-from rag.lexicon import FUNCTION, MONTHS, TITLES, WEEKDAYS
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-QUESTION_WORDS = _words("who whom whose what which when where why how")
-AUXILIARIES = _words(
-    "did does do is are was were has have had can could will would should may might must"
+from rag.lexicon import (
+    BE,
+    BESIDE_SAY,
+    CONNECTORS,
+    CONTRACTED,
+    FUNCTION,
+    IRREGULAR,
+    OPENERS,
+    PLACES,
+    PRONOUNS,
+    SAY,
+    TITLES,
 )
-_MAX_WORDS = 6
-_TOKEN = re.compile(r"\S+")
-_CONNECTORS = _words("of the de van von der and al bin del la")
-_LOCATIVES = _words("in at from to near into across around outside inside")
-# Words of questions that are no names where they stand capitalised.
-_ASKING = (
-    QUESTION_WORDS
-    | AUXILIARIES
-    | _words("any anything also besides ok okay yes no please tell i i'm other others let's aside")
-)
-# Words that stand in names of places, bodies and works, not in those of people.
-_NOT_PEOPLE = _words(
-    "university college school ministry party council court house senate congress parliament "
-    "states kingdom republic union nations committee commission agency department office bank "
-    "company corporation inc corp ltd group team club league cup games festival award awards tour "
-    "band orchestra records album island islands city county river lake mountain street north "
-    "south east west war act summit treaty prize peoples people story musical airlines airport "
-    "hospital church news japan korea china russia ukraine america britain england france germany "
-    "india israel iran iraq syria canada mexico brazil spain italy australia taiwan vietnam europe "
-    "asia africa tokyo seoul beijing moscow washington london paris berlin kyiv new york "
-    "california texas hong kong united"
-)
+from rag.tokens import Token
+
+_SENTENCE_OPENERS: Final = frozenset('.!?:;“"‘`•*–—|')
+_APPOSITION_REACH: Final = 16
+"""Tokens that may stand between a speaker and the verb, between commas."""
+_QUOTE_MARKS: Final = frozenset('“”"‘’')
+_BEFORE_SPEAKER: Final = TITLES | {"."}
+TWO_WORD_PLACES: Final = frozenset(name for name in PLACES.values() if " " in name)
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A name as it stands in a text.
+class Name(NamedTuple):
+    """A capitalised name: its words in lower case without titles, and tokens ``[at, end)``.
 
-    Parameters
-    ----------
-    text : str
-        Without a leading article or title.
-    titled : bool
-        Whether a title such as *President* stands before it.
-    located : bool
-        Whether a word such as *in* or *from* stands before it.
+    `sure` is false for a single word that opens a sentence and may be no name.
     """
 
-    text: str
-    titled: bool
-    located: bool
+    words: tuple[str, ...]
+    at: int
+    end: int
+    sure: bool
+    surface: str
 
 
-def read_names(text: str) -> tuple[Name, ...]:
-    """Return the capitalised names of a text, in order.
-
-    Examples
-    --------
-    >>> [name.text for name in read_names("Prime Minister Shigeru Ishiba spoke in Tokyo.")]
-    ['Shigeru Ishiba', 'Tokyo']
-    """
+def find_names(tokens: Sequence[Token], taken: frozenset[int]) -> tuple[Name, ...]:
+    """Group capitalised tokens outside `taken` (numbers and dates) into names."""
+    if _is_headline(tokens):
+        return ()
     names: list[Name] = []
-    run: list[str] = []
-    titled = located = False
-    before = ""
-
-    def close() -> None:
-        nonlocal run, titled
-        while run and run[-1].lower() in _CONNECTORS:
-            run.pop()
-        while run and run[0].lower() in _CONNECTORS | {"a", "an"}:
-            run.pop(0)
-        if run and not (len(run) == 1 and _is_common(run[0])):
-            names.append(Name(" ".join(run), titled, located))
-        run, titled = [], False
-
-    for match in _TOKEN.finditer(text):
-        token = match.group()
-        word = token.strip("\"'“”‘’()[]{},;:.!?…")
-        bare = re.sub(r"['’]s$", "", word)
-        capital = bare[:1].isupper() or bool(run and bare.isdigit() and len(bare) < 4)
-        if token[:1] in '("“':
-            close()
-        if capital and bare.lower().strip(".") in TITLES and len(bare) > 1:
-            close()
-            titled = True
-        elif capital and (run or not _is_common(bare)):
-            if not run:
-                located = before in _LOCATIVES
-            run.append(bare)
-            ends = token[-1:] in ',;:!?…)"”' or (token[-1:] == "." and len(token) > 3)
-            if bare != word or ends:
-                close()
-        elif run and word.lower() in _CONNECTORS and len(run) < _MAX_WORDS:
-            run.append(word)
-        else:
-            close()
-        if word.lower() not in ("the", "a", "an"):
-            before = word.lower()
-    close()
+    i = 0
+    while i < len(tokens):
+        if i in taken or not _is_capital(tokens, i):
+            i += 1
+            continue
+        at, last = i, i
+        j = i + 1
+        while j < len(tokens) and j - last <= 2 and j not in taken:
+            if _is_capital(tokens, j) and not _opens_clause(tokens, j):
+                last = j
+            elif not _joins_name(tokens, j):
+                break
+            if tokens[last].lower.endswith("'s"):
+                break
+            j += 1
+        name = _name(tokens, at, last + 1)
+        if name is not None:
+            names.append(name)
+        i = last + 1
     return tuple(names)
 
 
-def looks_like_person(name: str) -> bool:
-    """Tell whether a name has the form of a person's: two to four words, none of a body or place.
+def likely_name(tokens: Sequence[Token], name: Name) -> bool:
+    """Tell whether a single capitalised word that opens a sentence acts as a name: *Lee said*."""
+    after = tokens[name.end].lower if name.end < len(tokens) else ""
+    return name.words[0] not in OPENERS and (
+        after in SAY
+        or after in BE
+        or after in IRREGULAR
+        or after.endswith("ed")
+        or after in ("will", "would", "can", "could", "may", "did", "does", "and")
+        or tokens[name.at].lower.endswith("'s")
+    )
 
-    Examples
-    --------
-    >>> looks_like_person("Shigeru Ishiba"), looks_like_person("Bank of Japan")
-    (True, False)
-    """
-    words = name.lower().split()
-    return 2 <= len(words) <= 4 and not any(word.strip(".") in _NOT_PEOPLE for word in words)
+
+def place_or_word(lower: str) -> str:
+    """Map a country's adjective or short name to the country; other words to themselves."""
+    word = lower[:-2] if lower.endswith("'s") else lower
+    return PLACES.get(word, word)
 
 
-def _is_common(word: str) -> bool:
-    lowered = word.lower()
-    return lowered in FUNCTION or lowered in _ASKING or lowered in MONTHS or lowered in WEEKDAYS
+def find_speakers(tokens: Sequence[Token], names: Sequence[Name]) -> tuple[tuple[str, ...], ...]:
+    """Find whom something is attributed to: ``Lee said``, ``said Lee``, ``according to Lee``."""
+    owner: dict[int, Name] | None = None
+    speakers: list[tuple[str, ...]] = []
+    for i, token in enumerate(tokens):
+        if token.lower not in SAY and token.lower != "according":
+            continue
+        if owner is None:
+            owner = {k: name for name in names for k in range(name.at, name.end)}
+        speaker = None
+        if token.lower in SAY:
+            speaker = _speaker_before(tokens, i, owner)
+        if speaker is None:
+            start = i + 1 if token.lower in SAY else i + 2
+            speaker = _speaker_after(tokens, start, owner)
+        if speaker is not None:
+            speakers.append(speaker)
+    return tuple(speakers)
+
+
+def _opens_sentence(tokens: Sequence[Token], i: int) -> bool:
+    return i == 0 or tokens[i - 1].text in _SENTENCE_OPENERS
+
+
+def _is_headline(tokens: Sequence[Token]) -> bool:
+    """Tell whether all content words are capitalised, so that capitals tell nothing."""
+    words = [token for token in tokens if token.text[0].isalpha()]
+    return len(words) > 5 and all(
+        token.text[0].isupper() or token.lower in FUNCTION for token in words
+    )
+
+
+def _joins_name(tokens: Sequence[Token], j: int) -> bool:
+    """Tell whether `j` may stand inside a name: *of*, a hyphen, the stop of an initial."""
+    text = tokens[j].text
+    if text == ".":
+        return len(tokens[j - 1].text) <= 2
+    return tokens[j].lower in CONNECTORS or text in ("-", "&")
+
+
+def _is_capital(tokens: Sequence[Token], i: int) -> bool:
+    text = tokens[i].text
+    return text[0].isupper() and tokens[i].lower not in ("i", "i'm", "i've", "i'll", "i'd")
+
+
+def _opens_clause(tokens: Sequence[Token], i: int) -> bool:
+    """Tell whether the mark before `i` ends a sentence rather than an initial or a title."""
+    before = tokens[i - 1].text
+    return before in _SENTENCE_OPENERS and not (before == "." and len(tokens[i - 2].text) <= 3)
+
+
+def _name(tokens: Sequence[Token], at: int, end: int) -> Name | None:
+    """Make the name of tokens ``[at, end)``, without opening common words and titles."""
+    opening = _opens_sentence(tokens, at)
+    while at < end and _leads_in(tokens[at], opening):
+        at += 1
+    while at < end and not tokens[at].text[0].isalpha():
+        at += 1
+    words = _joined_places(
+        place_or_word(token.lower)
+        for token in tokens[at:end]
+        if token.text[0].isupper() and token.lower not in TITLES
+    )
+    if not words:
+        return None
+    sure = len(words) > 1 or not _opens_sentence(tokens, at) or _is_acronym(tokens[at].text)
+    text = " ".join(token.text for token in tokens[at:end])
+    return Name(words, at, end, sure, text.replace(" .", ".").replace(" - ", "-"))
+
+
+def _leads_in(token: Token, opening: bool) -> bool:
+    """Tell whether a capitalised token is a title, or only opens the sentence."""
+    if token.lower in TITLES:
+        return True
+    if _is_acronym(token.text):
+        return False
+    return token.lower in FUNCTION or (opening and token.lower in OPENERS)
+
+
+def _joined_places(words: Iterable[str]) -> tuple[str, ...]:
+    """Join *united* and *states* into the one name that stems use."""
+    joined: list[str] = []
+    for word in words:
+        if joined and f"{joined[-1]} {word}" in TWO_WORD_PLACES:
+            joined[-1] += f" {word}"
+        else:
+            joined.append(word)
+    return tuple(joined)
+
+
+def _is_acronym(text: str) -> bool:
+    return len(text) > 1 and text.replace(".", "").isupper()
+
+
+def _speaker_before(
+    tokens: Sequence[Token], i: int, owner: dict[int, Name]
+) -> tuple[str, ...] | None:
+    k = i - 1
+    while k >= 0 and (tokens[k].lower in BESIDE_SAY or tokens[k].lower.endswith("ly")):
+        k -= 1
+    if k < 0 or tokens[k].text in _QUOTE_MARKS or tokens[k].text in ".;!?":
+        return None
+    if tokens[k].text == ",":  # "Lee, the president of South Korea, said"; not "…,” said Lee"
+        for near in range(k - 1, max(-1, k - _APPOSITION_REACH), -1):
+            if tokens[near].text == "," and near - 1 in owner:
+                return owner[near - 1].words
+            if tokens[near].text in _QUOTE_MARKS or tokens[near].text == ".":
+                return None
+        return None
+    if k in owner:
+        return owner[k].words
+    word = tokens[k].lower
+    known = word[0].isalpha() and (word in PRONOUNS or word not in FUNCTION)
+    return (word,) if known and word not in CONTRACTED else None
+
+
+def _speaker_after(
+    tokens: Sequence[Token], k: int, owner: dict[int, Name]
+) -> tuple[str, ...] | None:
+    start = k
+    while k < len(tokens) and k - start < 4 and tokens[k].lower in _BEFORE_SPEAKER:
+        k += 1
+    if k < len(tokens) and k in owner:
+        return owner[k].words
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import date
@@ -46,6 +46,7 @@ from rag.select import Candidate, select, selection_model
 from rag.sentences import split_sentences
 from rag.settings import Settings
 from rag.store import Store
+from rag.trace import Recorder, enable, stage, traced
 from rag.verify import is_exact
 from rag.words import Stemmer, search_terms
 
@@ -115,6 +116,8 @@ class Assistant:
             If the data folder is in use, not writable, or made by another model or schema.
         """
         settings = Settings.load(store=store)
+        if settings.trace != "off":
+            enable(exporter=settings.trace)
         embedder = embedder or _embedder(settings)
         llm = llm or configured_llm(
             settings.llm,
@@ -262,17 +265,25 @@ class Assistant:
     ) -> Iterator[Event]:
         question = _checked_question(question)
         allowed = _filter(publisher, since, until)
+        steps = self._steps(question, turns, allowed, stream=stream)
+        return traced("ask", steps, input__value=question)
+
+    def _steps(
+        self, question: str, turns: tuple[Turn, ...], allowed: Filter, *, stream: bool
+    ) -> Generator[Event, None, None]:
         clock = _Clock()
         self._ready()
+        # One budget for all that a language model does for this answer.
+        budget = Budget(self.settings.llm_seconds)
         if isinstance(self._llm, GuardedModel):
             with suppress(ModelError):  # told when the draft fails
                 self._llm.prepare()
-        # One budget for all that a language model does for this answer.
-        budget = Budget(self.settings.llm_seconds)
+            budget = self._llm.budget()
         standalone = question
         if turns:
-            with clock("rewrite"):
+            with clock("rewrite") as recorder:
                 standalone = standalone_question(question, turns, llm=self._llm, budget=budget)
+                recorder.set(input__value=question, output__value=standalone)
         extract, candidates = self._extract(question, standalone[:MAX_QUESTION], allowed, clock)
         if self._llm is None:
             yield from recite(extract)
@@ -321,8 +332,12 @@ class Assistant:
             return answer((), (), abstention, 0.0), ()
         with clock("embed"):
             vector = self._embed_question(standalone)
-        with clock("retrieve"):
+        with clock("retrieve") as recorder:
             hits = self._retrieve(standalone, vector, allowed, k=self.settings.passages_read)
+            recorder.set(input__value=standalone)
+            recorder.set_documents(
+                [(hit.passage.article.article_id, hit.passage.text, hit.score) for hit in hits]
+            )
         with clock("select"):
             candidates = self._select(standalone, vector, hits)
         confidence = candidates[0].probability if candidates else 0.0
@@ -520,10 +535,11 @@ class _Clock:
         self.timings: list[Timing] = []
 
     @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
+    def __call__(self, name: str) -> Iterator[Recorder]:
         started = time.perf_counter()
-        yield
-        self.timings.append(Timing(stage, time.perf_counter() - started))
+        with stage(name) as recorder:
+            yield recorder
+        self.timings.append(Timing(name, time.perf_counter() - started))
 
 
 def _embedder(settings: Settings) -> Embedder:

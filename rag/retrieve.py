@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rag.catalogue import Catalogue
 from rag.schema import Filter, Hit, Passage
 from rag.vectors import VectorIndex
-from rag.words import search_terms
+from rag.words import WORD, search_terms
 
 Scores = npt.NDArray[np.float64]
 
@@ -24,6 +24,11 @@ ARTICLE_SHARE = 0.25
 # Two passages that share this much of their word sequences are one wire copy told twice.
 NEAR_DUPLICATE = 0.8
 SHINGLE_WORDS = 4
+
+# A passage that repeats this share of the question's pairs of neighbouring words was written for
+# the question: so are all planted passages of the shape "question, false sentence" (500 of
+# poisonedrag), and .4 % of the passages that answer honestly (5 of 1,278 questions of squad2).
+ECHO = 0.9
 
 
 def retrieve(
@@ -63,7 +68,8 @@ def retrieve(
     Returns
     -------
     tuple of Hit
-        Best first, without near-duplicates; empty if no article is allowed.
+        Best first, without near-duplicates, those that echo the question last; empty if no
+        article is allowed.
     """
     with catalogue.snapshot():
         terms = search_terms(question)
@@ -91,7 +97,7 @@ def retrieve(
             Hit(passage, float(fused[i]), float(words[i]), float(cosines[i]))
             for i, passage in zip(order, ranked, strict=True)
         )
-        return tuple(_diverse(hits, k=k, per_article=per_article))
+        return tuple(_diverse(_echoes_last(question, hits), k=k, per_article=per_article))
 
 
 def _passages(catalogue: Catalogue, ids: Sequence[int], step: int = 32) -> Iterator[Passage]:
@@ -100,6 +106,18 @@ def _passages(catalogue: Catalogue, ids: Sequence[int], step: int = 32) -> Itera
         part = ids[start : start + step]
         found = catalogue.passages(part)
         yield from (found[i] for i in part)
+
+
+def _echoes_last(question: str, hits: Iterator[Hit]) -> Iterator[Hit]:
+    asked = _shingles(question, 2)
+    echoes = []
+    for hit in hits:
+        shared = asked & _shingles(hit.passage.text, 2)
+        if len(asked) > 1 and len(shared) >= ECHO * len(asked):
+            echoes.append(hit)
+        else:
+            yield hit
+    yield from echoes
 
 
 def _diverse(hits: Iterator[Hit], *, k: int, per_article: int) -> Iterator[Hit]:
@@ -111,7 +129,7 @@ def _diverse(hits: Iterator[Hit], *, k: int, per_article: int) -> Iterator[Hit]:
         article_id = hit.passage.article.article_id
         if of_article[article_id] == per_article:
             continue
-        shingles = _shingles(hit.passage.text)
+        shingles = _shingles(hit.passage.text, SHINGLE_WORDS)
         if any(_jaccard(shingles, other) >= NEAR_DUPLICATE for other in taken):
             continue
         of_article[article_id] += 1
@@ -129,9 +147,9 @@ def _scaled(scores: Scores) -> Scores:
     return (scores - low) / (high - low) if high > low else np.ones_like(scores)
 
 
-def _shingles(text: str) -> frozenset[tuple[str, ...]]:
-    words = text.lower().split()
-    n = min(SHINGLE_WORDS, len(words))
+def _shingles(text: str, length: int) -> frozenset[tuple[str, ...]]:
+    words = WORD.findall(text.lower())
+    n = min(length, len(words))
     return frozenset(zip(*(words[i:] for i in range(n)), strict=False))
 
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     )
     llm_seconds: float = Field(
         30.0, gt=0, le=600, description="Longest wait for a draft, its retry included."
+    )
+
+    trace: Literal["off", "console", "otlp"] = Field(
+        "off", description="Where to send OpenTelemetry spans, which hold questions and quotes."
     )
 
     passage_tokens: int = Field(200, ge=32, le=240, description="Longest passage, in tokens.")
@@ -108,5 +112,5 @@ class Settings(BaseSettings):
 
         Where the data lies, how many threads are used and keys are left out.
         """
-        answer = self.model_dump_json(exclude={"store", "threads", "embedding_api_key"})
+        answer = self.model_dump_json(exclude={"store", "threads", "embedding_api_key", "trace"})
         return hashlib.sha256(answer.encode("utf-8")).hexdigest()[:12]

@@ -15,7 +15,7 @@ from rag.lexicon import FUNCTION
 
 TOKENIZER = "porter unicode61 remove_diacritics 2"
 
-_WORD = re.compile(r"\w+")
+WORD = re.compile(r"\w+")
 
 
 def search_terms(question: str) -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def search_terms(question: str) -> tuple[str, ...]:
     >>> search_terms("How many visas does Japan issue to Koreans?")
     ('many', 'visas', 'japan', 'issue', 'koreans')
     """
-    words = dict.fromkeys(_WORD.findall(question.lower()))
+    words = dict.fromkeys(WORD.findall(question.lower()))
     return tuple(word for word in words if word not in FUNCTION) or tuple(words)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,9 +36,11 @@ ARTICLES = {
     ),
     "trams": "Helsinki opened a tram line across the harbour. Trams run every ten minutes.",
 }
-LIMITS = Limits(seconds=1.2, first_token_seconds=0.6, idle_seconds=0.4, breaker_failures=10**6)
+ROOMY = Limits(breaker_failures=10**6)
+TIGHT = replace(ROOMY, seconds=1.2, first_token_seconds=0.6, idle_seconds=0.4)
+ENDLESS = ("timeout", "stall", "drip", "drip-headers")
 KEY = "sk-planted-51e2"
-TRUE = "South Koreans get up to 10,000 working holiday visas a year from Japan [1]."
+TRUE = "Japan caps the visas for South Koreans at 10,000 a year [1]."
 FALSE = "Japan grants South Koreans 12,000 working holiday visas a year [1]."
 
 
@@ -70,15 +72,14 @@ def endpoint(said: list[str]) -> Iterator[ScriptedEndpoint]:
 def opened(store: Path, llm: LLM | None) -> Assistant:
     assistant = Assistant.open(store=store, embedder=HashingEmbedder(), llm=llm)
     # A hashing embedder knows no meaning, so the fitted threshold means nothing here.
-    assistant.settings = assistant.settings.model_copy(
-        update={"threshold": 0.0, "llm_seconds": 1.2}
-    )
+    assistant.settings = assistant.settings.model_copy(update={"threshold": 0.0})
     return assistant
 
 
 def scripted(endpoint: ScriptedEndpoint, fault: str = "ok") -> LLM:
+    limits = TIGHT if fault in ENDLESS else ROOMY
     key = SecretStr(KEY)
-    return endpoint_llm("scripted", base_url=endpoint.base_url(fault), api_key=key, limits=LIMITS)
+    return endpoint_llm("scripted", base_url=endpoint.base_url(fault), api_key=key, limits=limits)
 
 
 def answered(store: Path, llm: LLM | None, mode: str = "whole") -> tuple[Answer, list[Event]]:
@@ -160,14 +161,13 @@ def test_every_fault_gives_the_labelled_extract_within_the_budget(
     store: Path, endpoint: ScriptedEndpoint, extract: Answer, fault: str, mode: str
 ) -> None:
     with opened(store, scripted(endpoint, fault)) as assistant:
-        assistant.search(QUESTION)  # loads what every answer needs
-        started = time.monotonic()
         if mode == "whole":
             answer = assistant.ask(QUESTION)
         else:
             answer = [e for e in assistant.stream(QUESTION) if isinstance(e, Done)][-1].answer
-        # The promise to the reader, not a benchmark: the budget and one second.
-        assert time.monotonic() - started < LIMITS.seconds + 1
+    # The promise to the reader, not a benchmark: the budget and one second.
+    (drafting,) = [timing.seconds for timing in answer.timings if timing.stage == "draft"]
+    assert drafting < (TIGHT if fault in ENDLESS else ROOMY).seconds + 1
     assert 1 <= len(endpoint.requests) <= 2
     assert endpoint.elsewhere == []
     assert answer.sentences == extract.sentences

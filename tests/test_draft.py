@@ -111,8 +111,22 @@ def test_lie_is_withheld_with_its_reason(lie: str) -> None:
     assert [type(event) for event in events] == [SentenceWithheld]
     (sentence,) = outcome.withheld
     assert sentence.citations == ()
-    assert sentence.verdict.support in (Support.UNSUPPORTED, Support.CONTRADICTED)
+    assert sentence.verdict.support is not Support.SUPPORTED
     assert sentence.verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Japan grants South Koreans working holiday visas a year [1].", "repeats the question"),
+        ("How many visas does Japan grant South Koreans a year? [1]", "asks instead"),
+        ("The article says Japan caps the visas at 10,000 a year [1].", "talks about the articles"),
+    ],
+)
+def test_sentence_that_says_nothing_is_withheld(text: str, reason: str) -> None:
+    _, outcome = run(text)
+    assert outcome.sentences == ()
+    assert reason in outcome.withheld[0].verdict.reason
 
 
 def test_uncited_sentence_is_matched_to_the_evidence_that_supports_it() -> None:
@@ -187,4 +201,4 @@ def test_whatever_is_drafted_no_sentence_is_shown_without_a_citation(text: str) 
     _, outcome = run(text)
     for sentence in outcome.sentences:
         assert sentence.citations
-        assert sentence.verdict.support in (Support.SUPPORTED, Support.PARTLY)
+        assert sentence.verdict.support is Support.SUPPORTED

@@ -157,9 +157,7 @@ def test_sync_of_emptied_folder_raises_and_keeps_the_index(corpus: Path, tmp_pat
 def test_sync_tells_progress_up_to_the_end(corpus: Path, tmp_path: Path) -> None:
     told: list[Progress] = []
     with opened(tmp_path / "store") as store:
-        index.sync(
-            corpus, store, HashingEmbedder(), max_tokens=40, overlap=0, progress=told.append
-        )
+        index.sync(corpus, store, HashingEmbedder(), max_tokens=40, overlap=0, progress=told.append)
     assert told[-1].done == told[-1].total == 5
 
 

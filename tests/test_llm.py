@@ -6,6 +6,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,11 @@ from rag.prompts import Message
 TEXT = "Japan caps the visas at 10,000 a year [1]. Seoul agreed to that [2]."
 KEY = "sk-planted-7f3a9c51e2"
 ASK = (Message("user", "How many visas?"),)
-LIMITS = Limits(
-    seconds=1.5,
-    first_token_seconds=0.8,
-    idle_seconds=0.4,
-    characters=20_000,
-    response_bytes=2_000_000,
-    breaker_failures=1000,
-)
+# For faults that end by themselves, so that a busy machine changes nothing, and for those that
+# only a deadline ends.
+ROOMY = Limits(characters=20_000, response_bytes=2_000_000, breaker_failures=1000)
+TIGHT = replace(ROOMY, seconds=1.5, first_token_seconds=0.8, idle_seconds=0.4)
+ENDLESS = ("timeout", "stall", "drip", "drip-headers")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +34,8 @@ def endpoint() -> Iterator[ScriptedEndpoint]:
         yield server
 
 
-def model(endpoint: ScriptedEndpoint, fault: str, limits: Limits = LIMITS) -> GuardedModel:
+def model(endpoint: ScriptedEndpoint, fault: str, limits: Limits | None = None) -> GuardedModel:
+    limits = limits or (TIGHT if fault in ENDLESS else ROOMY)
     base_url = endpoint.base_url(fault)
     return endpoint_llm("scripted", base_url=base_url, api_key=SecretStr(KEY), limits=limits)
 
@@ -64,12 +63,13 @@ def test_every_fault_ends_in_a_model_error_within_the_budget(
     endpoint: ScriptedEndpoint, fault: str, mode: str
 ) -> None:
     llm = model(endpoint, fault)
+    llm.prepare()
     before, elsewhere = len(endpoint.requests), len(endpoint.elsewhere)
     start = time.monotonic()
     with pytest.raises(ModelError) as caught:
         ask(llm, mode)
     # The promise to the user, not a benchmark: the budget and one second.
-    assert time.monotonic() - start < LIMITS.seconds + 1
+    assert time.monotonic() - start < llm.limits.seconds + 1
     assert 1 <= len(endpoint.requests) - before <= 2
     assert len(endpoint.elsewhere) == elsewhere
     assert str(caught.value).startswith("the language model scripted ")

@@ -53,7 +53,15 @@ ERRORS = {
     "StoreMismatchError",
     "UserError",
 }
-REST = {"Assistant", "Chat", "Event", "Settings", "__version__"}
+REST = {
+    "Assistant",
+    "Chat",
+    "Event",
+    "Settings",
+    "__version__",
+    "check_sentence",
+    "split_sentences",
+}
 
 
 def test_public_names_are_exactly_these() -> None:

@@ -14,7 +14,6 @@ import argparse
 import json
 import re
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,13 +37,24 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Asked:
-    """A question, what makes a sentence of an article right, and what is held out with it."""
+    """A question, what makes a sentence right, and what is held out with it.
+
+    `golds` are normal texts: answers (SQuAD), or whole sentences of the article `own` (CLAPNQ).
+    """
 
     question: str
     answerable: bool
-    is_right: Callable[[Article, str], bool]
+    golds: frozenset[str]
     group: str
     origin: str
+    own: str | None = None
+
+    def is_right(self, article: Article, sentence: str) -> bool:
+        """Tell whether a sentence of an article answers."""
+        text = normal(sentence)
+        if self.own is None:
+            return any(f" {gold} " in f" {text} " for gold in self.golds)
+        return article.article_id == self.own and any(text in g or g in text for g in self.golds)
 
 
 @dataclass(frozen=True)
@@ -73,14 +83,12 @@ def read_squad(data: Path) -> tuple[list[Article], list[Asked]]:
             )
             articles.append(article)
             for question in paragraph["qas"]:
-                golds = {normal(answer["text"]) for answer in question["answers"]}
+                golds = frozenset(normal(answer["text"]) for answer in question["answers"])
                 questions.append(
                     Asked(
                         question["question"],
                         not question["is_impossible"],
-                        lambda _, sentence, golds=golds: any(
-                            f" {gold} " in f" {normal(sentence)} " for gold in golds
-                        ),
+                        golds,
                         title["title"],
                         "squad2",
                     )
@@ -99,25 +107,21 @@ def read_clapnq(data: Path) -> tuple[list[Article], list[Asked]]:
             passage = row["passages"][0]
             article = Article(f"clapnq-{row['id']}", passage["title"], passage["text"])
             articles[article.article_id] = article
-            golds = [normal(s) for out in row["output"] for s in out.get("selected_sentences", [])]
+            golds = {normal(s) for out in row["output"] for s in out.get("selected_sentences", [])}
             questions.append(
                 Asked(
                     row["input"],
                     answerable,
-                    lambda found, sentence, own=article.article_id, golds=golds: (
-                        found.article_id == own
-                        and any(normal(sentence) in g or g in normal(sentence) for g in golds if g)
-                    ),
+                    frozenset(golds - {""}),
                     article.article_id,
                     "clapnq",
+                    own=article.article_id,
                 )
             )
     return list(articles.values()), questions
 
 
-def describe_all(
-    articles: list[Article], questions: list[Asked], embedded: int | None
-) -> list[Described]:
+def describe_all(articles: list[Article], questions: list[Asked]) -> list[Described]:
     """Index the articles in a folder of its own and describe the sentences of each question."""
     settings, embedder, stemmer = Settings.load(), BundledEmbedder(), Stemmer()
     with tempfile.TemporaryDirectory() as folder:
@@ -134,7 +138,7 @@ def describe_all(
                 max_tokens=settings.passage_tokens,
                 overlap=settings.passage_overlap,
             )
-            print(f"{report.added} articles, {report.passages} passages, {len(report.skipped)} skipped")
+            print(f"{report.added} articles, {report.passages} passages")
             catalogue = store.catalogue
             passages = catalogue.count_words()
             vectors = embedder.embed([asked.question for asked in questions])
@@ -158,7 +162,6 @@ def describe_all(
                     stemmer=stemmer,
                     frequencies=catalogue.document_frequencies(stems),
                     passages=passages,
-                    **({} if embedded is None else {"embedded": embedded}),
                 )
                 right = [asked.is_right(a, span.cut(a.text)) for a, span in found]
                 described.append(Described(asked, features, np.array(right, dtype=bool)))
@@ -235,11 +238,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the public sets")
     parser.add_argument("--threshold", type=float, help="abstain below this probability")
-    parser.add_argument("--embedded", type=int, help="sentences embedded a question")
     options = parser.parse_args()
     described = []
     for read in (read_squad, read_clapnq):
-        described += describe_all(*read(options.data), options.embedded)
+        described += describe_all(*read(options.data))
     described = [d for d in described if len(d.features)]
     cross_validate(described)
     if options.threshold is None:
