@@ -243,8 +243,8 @@ class _PageSender:
         if message.get("more_body"):
             return
         nonce = secrets.token_urlsafe(16)
-        body = _with_nonces(_DROPPED.sub(b"", self._body), nonce.encode())
-        body = body.replace(b"</head>", self._head + b"</head>", 1)
+        body = _DROPPED.sub(b"", self._body).replace(b"</head>", self._head + b"</head>", 1)
+        body = _with_nonces(body, nonce.encode())
         dropped = {b"content-length", b"content-security-policy"}
         headers = [h for h in self._start["headers"] if h[0].lower() not in dropped]
         headers += [

@@ -138,7 +138,7 @@ def make_app(
         path="",
         allowed_paths=[],
         max_file_size=MAX_UPLOAD_BYTES,
-        show_error=True,
+        show_error=False,
         ssr_mode=False,
         footer_links=[],
         run_history=False,
@@ -188,6 +188,8 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
+            # Whoever comes before the server is ready waits a moment instead of being refused.
+            listener.listen(2_048)
         except OSError as error:
             raise UserError(
                 f"can't use port {port} of {host}: {error.strerror}; choose another with --port"
