@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import shutil
 import statistics
@@ -33,8 +34,15 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[1]
 QUESTIONS = ROOT / "eval" / "questions" / "summit.jsonl"
-_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-          "--disable-background-networking", "--disable-component-update", "--disable-sync")  # fmt: skip
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 @contextmanager
@@ -189,10 +197,10 @@ def measure_load(folder: Path, clients: int, seconds: float, pause: float) -> di
     with page(folder / "store") as (server, address, _):
         alone = Tally()
         asyncio.run(_alone(address, asked, alone))
-        before = resident_megabytes(server.pid)
+        before, busy = resident_megabytes(server.pid), processor_seconds(server.pid)
         many = Tally()
         asyncio.run(_many(address, asked, clients, seconds, pause, many))
-        after = resident_megabytes(server.pid)
+        after, busy = resident_megabytes(server.pid), processor_seconds(server.pid) - busy
     solo, loaded = percentile(alone.waits, 95), percentile(many.waits, 95)
     return {
         "clients": clients,
@@ -205,6 +213,7 @@ def measure_load(folder: Path, clients: int, seconds: float, pause: float) -> di
         "p95_ratio": loaded / solo,
         "answered_per_second": many.outcomes["answered"] / seconds,
         **{name: many.outcomes[name] for name in ("answered", "busy", "lost", "error")},
+        "processor_ms_per_answer": 1000 * busy / max(1, many.outcomes["answered"]),
         "megabytes_before": before,
         "megabytes_grown": after - before,
     }
@@ -224,9 +233,7 @@ async def _many(
     address: str, asked: Sequence[str], clients: int, seconds: float, pause: float, tally: Tally
 ) -> None:
     until = time.perf_counter() + seconds
-    await asyncio.gather(
-        *(client(address, n, asked, until, pause, tally) for n in range(clients))
-    )
+    await asyncio.gather(*(client(address, n, asked, until, pause, tally) for n in range(clients)))
 
 
 def resident_megabytes(process: int) -> float:
@@ -234,6 +241,12 @@ def resident_megabytes(process: int) -> float:
     status = Path(f"/proc/{process}/status").read_text("ascii", "replace")
     kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
     return int(kilobytes) / 1000
+
+
+def processor_seconds(process: int) -> float:
+    """Return the processor time that a process has used, in seconds (Linux)."""
+    fields = Path(f"/proc/{process}/stat").read_text("ascii", "replace").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def percentile(values: Sequence[float], share: int) -> float:
@@ -245,12 +258,15 @@ def percentile(values: Sequence[float], share: int) -> float:
 
 def main() -> int:
     """Run one measurement and print it as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m eval.bench_page", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        prog="python -m eval.bench_page",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("what", choices=("start", "sentence", "load"))
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--pause", type=float, default=15.0, help="Mean seconds of reading.")
+    parser.add_argument("--pause", type=float, default=30.0, help="Mean seconds of reading.")
     parser.add_argument("--hammer", action="store_true", help="Clients hardly pause at all.")
     parser.add_argument("--questions", type=int, default=40)
     given = parser.parse_args()

@@ -52,7 +52,9 @@ class ScriptedModel:
         self.go = threading.Event()
         self.go.set()
 
-    def complete(self, messages: Sequence[Any], *, max_tokens: int = 512, budget: Any = None) -> str:
+    def complete(
+        self, messages: Sequence[Any], *, max_tokens: int = 512, budget: Any = None
+    ) -> str:
         return "".join(self.stream(messages, max_tokens=max_tokens, budget=budget))
 
     def stream(

@@ -6,17 +6,13 @@ import html
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-pytest.importorskip("gradio", reason="the page needs the extra 'ui'")
-playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
-
 from page_server import Canary, ScriptedModel, chromium, served
+from playwright.sync_api import expect
 
 from rag import Assistant
 from ui.markup import ascii_host, foreign, printable, quote_link, web_link
@@ -45,7 +41,7 @@ PAYLOADS = (
     "<embed src=http://HOST/embed>",
     "<link rel=stylesheet href=http://HOST/link>",
     "<style>@import url(http://HOST/import);</style>",
-    "<meta http-equiv=refresh content=\"0;url=http://HOST/meta\">",
+    '<meta http-equiv=refresh content="0;url=http://HOST/meta">',
     "<base href=http://HOST/base/><img src=base>",
     "[x](javascript:fetch('http://HOST/javascript'))",
     "<a href=\"javascript:fetch('http://HOST/a-javascript')\" autofocus onfocus=this.click()>x</a>",
@@ -123,7 +119,7 @@ def test_no_markup_from_anywhere_runs_or_fetches(
         )
         page.fill(QUESTION, f"How many passengers did ferry number {number} carry? {payload}")
         page.press(QUESTION, "Enter")
-        playwright.expect(page.locator(".turn.done, .turn.problem")).to_have_count(number + 1)
+        expect(page.locator(".turn.done, .turn.problem")).to_have_count(number + 1)
         chip = page.locator(".turn").last.locator("button.chip")
         if chip.count():
             chip.first.click()
@@ -138,7 +134,7 @@ def test_no_markup_from_anywhere_runs_or_fetches(
     page.get_by_role("tab", name="Settings").click()
     page.locator("#status dl").wait_for()
     page.reload()
-    playwright.expect(page.locator(".turn.done, .turn.problem")).to_have_count(len(payloads))
+    expect(page.locator(".turn.done, .turn.problem")).to_have_count(len(payloads))
     page.wait_for_timeout(300)
     assert page.url.startswith(address)
     foreign_elements = "img, svg image, video, audio, picture, iframe, object, embed, form, base"
@@ -185,7 +181,7 @@ def test_injected_markup_would_be_stopped_by_the_policy_alone(
 def test_foreign_text_comes_back_as_it_was_and_starts_no_markup(text: str) -> None:
     made = foreign(text)
     assert html.unescape(made) == printable(text)
-    assert not set("<>\"`*_[]!|~\\$:^{}=#&@+") & set(re.sub(r"&#\d+;", "", made))
+    assert not set('<>"`*_[]!|~\\$:^{}=#&@+') & set(re.sub(r"&#\d+;", "", made))
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,9 @@ from ui.render import messages, render_turn
 from ui.transcript import MAX_TURNS, Turn, read_shelf, read_turns, shelve, to_store
 
 TEXT = "The ferry carried 431 passengers. It left at dawn.\n\nCrowds waved 👋 from the quay."
-ARTICLE = Article("ferry", "Ferry returns", TEXT, "Gazette", date(2025, 9, 20), "https://n.example/a")
+ARTICLE = Article(
+    "ferry", "Ferry returns", TEXT, "Gazette", date(2025, 9, 20), "https://n.example/a"
+)
 
 
 def citation(label: int, start: int, end: int) -> Citation:
@@ -193,7 +195,7 @@ def test_abstention_of_each_reason_is_a_card_with_what_to_do(reason: AbstentionR
     assert 'class="abstention"' in shown
     assert "Because of that." in shown
     assert shown.count('class="chip"') == 2
-    assert "class=\"hint\"" in shown
+    assert 'class="hint"' in shown
 
 
 def test_mistake_of_the_reader_becomes_a_turn_and_nothing_is_raised(assistant: Assistant) -> None:
@@ -264,7 +266,9 @@ def test_without_a_corpus_folder_nothing_can_be_uploaded(assistant: Assistant) -
 
 def articles(count: int) -> list[Article]:
     return [
-        Article(f"a{n}", f"Title {n:03}", "Text. " * (n + 1), f"P{n % 3}", date(2025, 1, 1 + n % 28))
+        Article(
+            f"a{n}", f"Title {n:03}", "Text. " * (n + 1), f"P{n % 3}", date(2025, 1, 1 + n % 28)
+        )
         for n in range(count)
     ]
 

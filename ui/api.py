@@ -5,14 +5,18 @@ Gradio makes the schema that callers see of the types and docstrings here.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+from gradio.events import api as gradio_api
 
 from rag import Assistant, Citation, DatelineError, Evidence, UserError
 from ui.guard import network_of
 from ui.limits import Buckets
+
+logger = logging.getLogger("dateline.ui")
 
 MAX_HITS = 50
 
@@ -24,13 +28,14 @@ def add_api(assistant: Assistant, buckets: Buckets) -> None:
         if request is not None and request.client is not None:
             wait = buckets.take(network_of(request.client.host))
             if wait:
-                raise gr.Error(f"busy: too many calls, try again in {int(wait) + 1} s")
+                raise _told(f"busy: too many calls, try again in {int(wait) + 1} s")
         try:
             return call()
         except UserError as error:
-            raise gr.Error(str(error)) from error
+            raise _told(str(error)) from error
         except DatelineError as error:
-            raise gr.Error("the answer could not be made; see the server's log") from error
+            logger.error("%s: %s", type(error).__name__, error)
+            raise _told("the answer could not be made; see the server's log") from error
 
     def ask(
         question: str,
@@ -52,7 +57,7 @@ def add_api(assistant: Assistant, buckets: Buckets) -> None:
 
         Returns:
             The answer: text, sentences with verdicts, citations with quotes, abstention.
-        """
+        """  # noqa: D406, D407
         return limited(
             request,
             lambda: assistant.ask(
@@ -79,7 +84,7 @@ def add_api(assistant: Assistant, buckets: Buckets) -> None:
 
         Returns:
             Passages with their text, the address of their place, title, publisher, date, score.
-        """
+        """  # noqa: D406, D407
         hits = limited(
             request,
             lambda: {
@@ -117,7 +122,7 @@ def add_api(assistant: Assistant, buckets: Buckets) -> None:
 
         Returns:
             Title, publisher, date, address on the web, version and text.
-        """
+        """  # noqa: D406, D407
 
         def call() -> dict[str, Any]:
             article = assistant.article(article_id)
@@ -134,4 +139,9 @@ def add_api(assistant: Assistant, buckets: Buckets) -> None:
         return limited(request, call)
 
     for call in (ask, search, get_article):
-        gr.api(call, api_name=call.__name__, concurrency_id="work")
+        gradio_api(call, api_name=call.__name__, concurrency_id="work")
+
+
+def _told(reason: str) -> gr.Error:
+    """Return an error for the caller alone: a mistake or a full house is no news for the log."""
+    return gr.Error(reason, print_exception=False)

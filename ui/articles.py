@@ -224,7 +224,9 @@ def render_report(report: SyncReport) -> str:
         f"<li><code>{foreign(skip.source)}</code>: {foreign(skip.reason)}</li>"
         for skip in report.skipped[:100]
     )
-    files = "1 file or line" if len(report.skipped) == 1 else f"{len(report.skipped):,} files or lines"
+    files = (
+        "1 file or line" if len(report.skipped) == 1 else f"{len(report.skipped):,} files or lines"
+    )
     return (
         f'<div class="report">{told}</p><details open class="skips"><summary>{files} skipped'
         f"</summary><ul>{rows}</ul></details></div>"

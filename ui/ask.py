@@ -73,7 +73,9 @@ def ask(
             f"{MAX_QUESTION_CHARACTERS:,}. Please shorten it.",
         )
         return
-    remembered = [(turn.standalone or turn.question, turn.told) for turn in before if not turn.problem]
+    remembered = [
+        (turn.standalone or turn.question, turn.told) for turn in before if not turn.problem
+    ]
     started = time.perf_counter()
     coming = _Coming(question)
     try:

@@ -178,5 +178,3 @@ def _figures(run: Path) -> str:
             f"<td>{int(score['n']):,}</td></tr>"
         )
     return "".join(rows)
-
-

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from rag import Article, Assistant, Span, UserError
@@ -118,7 +119,7 @@ def paragraphs(text: str, marks: Sequence[Mark]) -> list[list[dict[str, Any]]]:
                             if mark.span.start <= left and right <= mark.span.end
                         ],
                     }
-                    for left, right in zip(edges, edges[1:], strict=False)
+                    for left, right in pairwise(edges)
                 ]
             )
         start = end + 1

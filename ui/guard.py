@@ -97,6 +97,7 @@ class Guard:
         self._wrong = Buckets(WRONG_PASSWORDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a request, or pass it on and add the headers to what comes back."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return

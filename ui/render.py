@@ -31,6 +31,9 @@ _ABSTENTIONS = {
     "unknown_publisher": ("No article by that publisher", "Choose another one in the filters."),
 }
 
+# Not strftime, which follows the machine's language.
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
+
 Message = dict[str, str]
 
 
@@ -50,10 +53,7 @@ def render_turn(turn: Turn) -> str:
     """Return what came of a question as one block of HTML."""
     if turn.problem:
         return f'<section class="turn problem"><p>{foreign(turn.problem)}</p></section>'
-    if turn.reason is not None:
-        body = _abstention(turn)
-    else:
-        body = _answer(turn)
+    body = _answer(turn) if turn.reason is None else _abstention(turn)
     return f'<section class="turn {"done" if turn.done else "coming"}">{body}</section>'
 
 
@@ -121,8 +121,7 @@ def day(text: str) -> str:
         value = date.fromisoformat(text)
     except ValueError:
         return text
-    months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-    return f"{value.day} {months[value.month - 1]} {value.year}"
+    return f"{value.day} {_MONTHS[3 * value.month - 3 : 3 * value.month]} {value.year}"
 
 
 def _withheld(lines: Sequence[Line], quotes: dict[int, Quote]) -> str:
