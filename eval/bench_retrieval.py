@@ -38,7 +38,7 @@ def rank_articles(article_ids: Iterable[str]) -> list[str]:
 def ranking_figures(rankings: Sequence[list[str]], golds: Sequence[set[str]]) -> dict[str, float]:
     """Return hit@k and MRR@10 over the questions."""
     covers = [
-        [{name} if name in gold else set() for name in ranking]
+        [{0} if name in gold else set() for name in ranking]
         for ranking, gold in zip(rankings, golds, strict=True)
     ]
     figures = {

@@ -13,6 +13,7 @@ from eval.rows import Row
 from eval.runs import same_ground
 from eval.score import Scored, score
 from eval.significance import holm, mcnemar, paired_randomisation
+from eval.tables import p_value
 from rag import EvaluationError
 
 # Lengths and coverage say how answers are, not how good; retrieval at each k says the same five
@@ -129,10 +130,15 @@ def value_of(row: Row, name: str) -> float | None:
 def difference_interval(
     values: Sequence[tuple[float, float, str]], *, draws: int = DRAWS
 ) -> Estimate:
-    """Return the mean of second − first with the interval of the paired bootstrap by clusters."""
+    """Return the mean of second − first with the interval of the paired bootstrap over questions.
+
+    Questions are drawn one by one, as the tests beside it take them: both runs face the same
+    articles, so what the articles share cancels out of the difference.
+    """
     deltas = [b - a for a, b, _ in values]
     statistic = {"d": ratio(deltas, [1.0] * len(deltas))}
-    low, high = bootstrap(statistic, [cluster for *_, cluster in values], draws=draws)["d"]
+    questions = [str(index) for index in range(len(values))]
+    low, high = bootstrap(statistic, questions, draws=draws)["d"]
     return Estimate(sum(deltas) / len(deltas), low, high, len(deltas))
 
 
@@ -172,6 +178,7 @@ def markdown(differences: Sequence[Difference], first: str, second: str) -> str:
         lines.append(
             f"| {d.metric}{arrow} | {d.first:.3f} | {d.second:.3f} "
             f"| {e.value:+.3f} [{e.low:+.3f}, {e.high:+.3f}] | {e.n} "
-            f"| {d.wins}/{d.ties}/{d.losses} | {d.p:.4f} ({d.test}) | {d.adjusted_p:.4f} |"
+            f"| {d.wins}/{d.ties}/{d.losses} | {p_value(d.p)} ({d.test}) "
+            f"| {p_value(d.adjusted_p)} |"
         )
     return "\n".join(lines)

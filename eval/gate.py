@@ -14,8 +14,8 @@ from eval.compare import difference_interval, value_of
 from eval.intervals import Estimate, Weights, bootstrap
 from eval.jsonl import read_json, write_json
 from eval.metrics import BY_NAME, INVARIANTS
-from eval.runs import FORMAT
-from eval.score import Scored, is_answerable, score
+from eval.runs import FORMAT, read_run
+from eval.score import Scored, is_answerable, score_run
 from rag import EvaluationError
 
 # A soft metric fails when its whole interval of the paired difference lies below minus this.
@@ -45,6 +45,7 @@ MARGINS: dict[str, float] = {
 # A baseline holds so many, and what is compared with it is rounded alike.
 _DECIMALS = 6
 _NOISE = 1e-9
+_DRAWS_OF_SCORES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,8 @@ def gate(folder: Path, baseline: Path, *, force: bool = False) -> tuple[Finding,
             f"{baseline}:1: format {stored.get('format')!r}, but this version reads {FORMAT}; "
             "make it again with 'gate RUN --baseline FILE --write'"
         )
-    scored = score(folder)
+    # Only values count here, not their intervals: a paired difference has an interval of its own.
+    scored = score_run(read_run(folder), draws=_DRAWS_OF_SCORES)
     for part in ("set", "corpus"):
         if stored.get(part) != scored.run.info[part] and not force:
             raise EvaluationError(
@@ -201,5 +203,5 @@ def _auroc_difference(scored: Scored, baseline: Mapping[str, Any]) -> Estimate |
     value = float(difference(np.ones((1, len(rows))))[0])
     if np.isnan(value):
         return None
-    low, high = bootstrap({"d": difference}, [row.cluster for row in rows])["d"]
+    low, high = bootstrap({"d": difference}, [row.question_id for row in rows])["d"]
     return Estimate(value, low, high, len(rows))

@@ -33,7 +33,10 @@ _SCORE = re.compile(r"\s{0,9}(?:score\W{1,3})?([1-5](?:\.\d)?)(?:\s|$)", re.IGNO
 class Judge(Protocol):
     """What votes on answers; `None` is a vote that can't be read."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        ...
 
     def faithful(self, question: str, answer: str, contexts: Sequence[str]) -> bool | None:
         """Return whether the contexts support the answer."""
@@ -117,7 +120,7 @@ def open_judge(model: str | None = None) -> LlamaIndexJudge:
             "OPENAI_BASE_URL or OPENAI_API_KEY"
         )
     try:
-        from llama_index.llms.openai_like import OpenAILike
+        from llama_index.llms.openai_like import OpenAILike  # type: ignore[import-untyped]
     except ImportError as error:
         raise EvaluationError(
             "a judge needs LlamaIndex; install the extra: pip install 'dateline-rag[llm]'"

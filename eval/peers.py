@@ -201,7 +201,7 @@ def _filters(question: Question) -> Any:
         return None
     from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
 
-    parts = []
+    parts: list[MetadataFilter | MetadataFilters] = []
     if question.publisher is not None:
         parts.append(MetadataFilter(key="publisher", value=question.publisher))
     if question.since is not None:
@@ -221,9 +221,10 @@ def _index(articles: Sequence[Article], folder: Path) -> Any:
     """Build the index, or open the one that an interrupted run has left."""
     try:
         import chromadb
+        from chromadb.config import Settings as ChromaSettings
         from llama_index.core import Document, Settings, StorageContext, VectorStoreIndex
-        from llama_index.embeddings.huggingface import HuggingFaceEmbedding
-        from llama_index.vector_stores.chroma import ChromaVectorStore
+        from llama_index.embeddings.huggingface import HuggingFaceEmbedding  # type: ignore[import-untyped]
+        from llama_index.vector_stores.chroma import ChromaVectorStore  # type: ignore[import-untyped]
     except ImportError as error:
         raise EvaluationError(
             f"the peer needs {error.name}; install the extra: pip install 'dateline-rag[peers]'"
@@ -239,7 +240,7 @@ def _index(articles: Sequence[Article], folder: Path) -> Any:
     )
     folder.mkdir(parents=True, exist_ok=True)
     client = chromadb.PersistentClient(
-        str(folder), settings=chromadb.Settings(anonymized_telemetry=False)
+        str(folder), settings=ChromaSettings(anonymized_telemetry=False)
     )
     collection = client.get_or_create_collection("quickstart", embedding_function=None)
     vectors = ChromaVectorStore(chroma_collection=collection)
@@ -279,8 +280,8 @@ def _language_model() -> tuple[Any, Any, str]:
             f"the peer needs a language model: set {GGUF_VARIABLE} to the path of a GGUF file"
         )
     try:
-        import xllamacpp
-        from llama_index.llms.openai_like import OpenAILike
+        import xllamacpp  # type: ignore[import-untyped]
+        from llama_index.llms.openai_like import OpenAILike  # type: ignore[import-untyped]
     except ImportError as error:
         raise EvaluationError(
             f"the peer needs {error.name}; install the extra: pip install 'dateline-rag[peers]'"

@@ -7,14 +7,14 @@ that the hit holds. So one passage may hold two gold sentences, and two passages
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 
 CUTOFFS = (1, 4, 5, 10, 20)
 
-Covers = Sequence[Collection[int]]
+Covers = Sequence[Collection[Hashable]]
 
 
-def found_within(covers: Covers, k: int) -> set[int]:
+def found_within(covers: Covers, k: int) -> set[Hashable]:
     """Return the gold units that the first `k` hits hold."""
     return {unit for held in covers[:k] for unit in held}
 
@@ -47,7 +47,7 @@ def average_precision_at(covers: Covers, golds: int, k: int = 20) -> float:
 
     Units that are first met in one hit count as one, as in `ndcg_at`.
     """
-    met: set[int] = set()
+    met: set[Hashable] = set()
     total = 0.0
     gaining = 0
     for rank, held in enumerate(covers, start=1):
@@ -73,7 +73,7 @@ def ndcg_at(covers: Covers, golds: int, k: int = 10) -> float:
     >>> round(ndcg_at([set(), {0}, {1}], 2), 4)
     0.6934
     """
-    met: set[int] = set()
+    met: set[Hashable] = set()
     gain = 0.0
     gaining = 0
     for rank, held in enumerate(covers, start=1):

@@ -15,7 +15,7 @@ from eval.report import ReportData
 from eval.report_markdown import HEADLINE, header, judge_note, outcome_counts
 from eval.rows import Bucket, Outcome, Row
 from eval.slices import SHOWN, SMALL, funnel
-from eval.tables import figure
+from eval.tables import figure, p_value
 
 # Details of more questions would make a file that browsers load slowly; rows.md has them all.
 _MAX_DETAILS = 1_500
@@ -49,7 +49,7 @@ tr.group td{padding-top:16px;font-weight:600;border-bottom:2px solid var(--line)
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(430px,1fr));gap:26px}
 figure{margin:0}figure img{width:100%;background:#fff;border:1px solid var(--line);
 border-radius:8px;padding:8px}figcaption{color:var(--soft);font-size:13.5px;margin-top:4px}
-.bar{display:grid;grid-template-columns:220px 1fr 130px;gap:10px;align-items:center;margin:5px 0}
+.bar{display:grid;grid-template-columns:220px 1fr 190px;gap:10px;align-items:center;margin:5px 0}
 .bar div{background:var(--panel);border-radius:4px}.bar i{display:block;height:18px;
 border-radius:4px;background:#9aa5b1;min-width:2px}.bar i.good{background:#2f8f5f}
 .bar i.late{background:#c8641b}.bar span{font-variant-numeric:tabular-nums}
@@ -69,6 +69,7 @@ details.q>summary:hover{background:var(--panel)}
 .body p{margin:4px 0}
 mark{background:var(--mark);color:inherit;border-radius:3px;padding:0 1px}
 blockquote{margin:6px 0;padding:4px 0 4px 12px;border-left:3px solid var(--line)}
+.from{font-size:13.5px}
 sup{color:var(--blue);font-weight:600}
 ol{margin:4px 0;padding-left:24px}
 @media(max-width:700px){main{padding:18px 14px 60px}.bar{grid-template-columns:1fr}
@@ -237,7 +238,7 @@ def _difference_row(d: Difference) -> str:
         f'<td class="n">{d.first:.3f}</td><td class="n">{d.second:.3f}</td>'
         f'<td class="n {tone}">{e.value:+.3f} [{e.low:+.3f}, {e.high:+.3f}]</td>'
         f'<td class="n">{e.n}</td><td class="n">{d.wins} / {d.ties} / {d.losses}</td>'
-        f'<td class="n">{d.adjusted_p:.4f}</td></tr>'
+        f'<td class="n">{p_value(d.adjusted_p)}</td></tr>'
     )
 
 
@@ -305,7 +306,9 @@ def _cost(data: ReportData) -> Section:
     lines = data.cost.splitlines()
     cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
     rows = "".join(
-        "<tr>" + "".join(f'<td class="n">{escape(cell)}</td>' for cell in row) + "</tr>"
+        f"<tr><td>{escape(row[0])}</td>"
+        + "".join(f'<td class="n">{escape(cell)}</td>' for cell in row[1:])
+        + "</tr>"
         for row in cells
     )
     rest = " ".join(line for line in lines if line and not line.startswith("|"))
@@ -477,5 +480,5 @@ def _in_context(data: ReportData, place: Place, label: int) -> str:
         f'<sup>[{label}]</sup> <span class="soft">{lead}{escape(before)}</span>'
         f"<mark>{escape(text[place.start : place.end])}</mark>"
         f'<span class="soft">{escape(after)}{tail}</span><br>'
-        f'<span class="soft">{escape(head)}</span>'
+        f'<span class="soft from">{escape(head)}</span>'
     )

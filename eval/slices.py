@@ -11,19 +11,13 @@ from eval.intervals import Estimate
 from eval.questions import Question
 from eval.rows import Bucket, Row
 from eval.score import Scored, aggregate
-from eval.text import match_tokens
+from eval.text import MONTHS, match_tokens
 
 SMALL = 20
 SHOWN = ("correct", "wrong", "missing", "refused", "gold_citation_recall", "recall_at_10")
 _DRAWS = 2_000
 
 _YES_OR_NO = frozenset(("yes", "no"))
-_MONTHS = frozenset(
-    {
-        *("january", "february", "march", "april", "may", "june"),
-        *("july", "august", "september", "october", "november", "december"),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +88,7 @@ def answer_kind(question: Question) -> str:
     tokens = [token for answer in answers for token in match_tokens(answer)]
     if _YES_OR_NO & set(tokens[:1]) and len(tokens) == 1:
         return "yes or no"
-    if _MONTHS & set(tokens):
+    if MONTHS & set(tokens):
         return "date"
     if any(token[0].isdigit() for token in tokens):
         return "number"

@@ -96,16 +96,14 @@ class DatelineSystem:
         return reply_from_answer(answer, found), seconds
 
     def _ask(self, question: Question) -> Answer:
-        filters = {
-            "publisher": question.publisher,
-            "since": question.since,
-            "until": question.until,
-        }
+        publisher, since, until = question.publisher, question.since, question.until
         chat = getattr(self._assistant, "chat", None)
         if not question.history or chat is None:
-            return self._assistant.ask(question.question, **filters)
+            return self._assistant.ask(
+                question.question, publisher=publisher, since=since, until=until
+            )
         talk = chat()
         for turn in question.history:
             talk.ask(turn)
-        answer: Answer = talk.ask(question.question, **filters)
+        answer: Answer = talk.ask(question.question, publisher=publisher, since=since, until=until)
         return answer

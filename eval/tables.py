@@ -24,6 +24,11 @@ def figure(estimate: Estimate | None) -> str:
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
+def p_value(p: float) -> str:
+    """Return a p value with four decimals; never a bare 0."""
+    return f"{p:.4f}" if p >= 0.0001 else "< 0.0001"
+
+
 def scores_table(scores: Mapping[str, Estimate]) -> str:
     """Return every score as a Markdown table; ↓ marks those where lower is better."""
     lines = ["| metric | value [95 %] | n |", "|---|---|---|"]

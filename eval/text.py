@@ -7,6 +7,7 @@ import string
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 _ARTICLES = frozenset({"a", "an", "the"})
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -19,6 +20,12 @@ _PERCENT = re.compile(r"%| per cent\b")
 _GROUPED = re.compile(r"(?<=\d)[,\u00a0\u202f ](?=\d{3}(?!\d))")
 _SCALE = re.compile(r"(?<![\d.])(\d{1,6}(?:\.\d{1,6})?) (thousand|million|billion|trillion)\b")
 _SCALES = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+MONTHS = frozenset(
+    {
+        *("january", "february", "march", "april", "may", "june"),
+        *("july", "august", "september", "october", "november", "december"),
+    }
+)
 _NUMBERS_TO_TWENTY = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
     "sixteen seventeen eighteen nineteen twenty"
@@ -70,6 +77,7 @@ def _f1(predicted: list[str], gold: list[str]) -> float:
     return 2 * shared / (len(predicted) + len(gold))
 
 
+@lru_cache(maxsize=65_536)
 def match_tokens(text: str) -> tuple[str, ...]:
     """Return the tokens of `text` as the answer match compares them.
 
@@ -101,10 +109,19 @@ def _scaled(match: re.Match[str]) -> str:
 
 
 def holds(text: Sequence[str], phrase: Sequence[str]) -> bool:
-    """Return whether the tokens of `phrase` stand one after another in `text`; never if empty."""
+    """Return whether the tokens of `phrase` stand one after another in `text`; never if empty.
+
+    The parts of a date may stand in any order: "14 December 1972" is "December 14, 1972".
+    """
     width = len(phrase)
     if not width:
         return False
+    if not MONTHS.isdisjoint(phrase):
+        wanted = sorted(phrase)
+        return any(
+            text[i] in phrase and sorted(text[i : i + width]) == wanted
+            for i in range(len(text) - width + 1)
+        )
     return any(
         text[i] == phrase[0] and tuple(text[i : i + width]) == tuple(phrase)
         for i in range(len(text) - width + 1)

@@ -75,11 +75,11 @@ class Message:
 def estimate_tokens(text: str) -> int:
     """Return an upper estimate of the tokens of `text`, without any tokenizer.
 
-    English has about four characters a token, other scripts down to one: three and one are
-    assumed, so that a prompt never grows longer than planned.
+    English has about four characters a token, other scripts down to half of one (Hangul, cut into
+    its letters): three and a half are assumed, so that a prompt never grows longer than planned.
     """
     ascii_characters = sum(character.isascii() for character in text)
-    return ascii_characters // 3 + len(text) - ascii_characters + 1
+    return ascii_characters // 3 + 2 * (len(text) - ascii_characters) + 1
 
 
 def draft_messages(

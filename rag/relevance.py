@@ -23,6 +23,7 @@ _YES_OR_NO = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"\w+")
+_STOPS = frozenset(".!…。！")
 # Words that share so many first letters are taken to be forms of one: issue, issued.
 _PREFIX = 5
 
@@ -45,8 +46,11 @@ def pointless(text: str, question: str, cited: Sequence[str]) -> str | None:
     >>> pointless("It is 10,000.", "What number does Japan cap the visas at?", []) is None
     True
     """
-    if text.rstrip("\"”’' )").endswith("?"):
+    end = text.rstrip("\"”’' )")[-1:]
+    if end == "?":
         return "it asks instead of answering"
+    if end not in _STOPS:
+        return "it is no whole sentence"
     asked = _words(question)
     words = _words(text)
     known = asked.union(*map(_words, cited))

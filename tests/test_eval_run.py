@@ -122,7 +122,7 @@ def test_a_run_killed_by_the_system_and_resumed_equals_a_whole_one(
 
 
 def test_predicting_another_set_into_a_run_is_refused(system: Bm25System, good: Path) -> None:
-    with pytest.raises(EvaluationError, match="another set .*choose another --out"):
+    with pytest.raises(EvaluationError, match=r"another set .*choose another --out"):
         predict(system, summit().spread(10), good)
 
 

@@ -65,6 +65,8 @@ def test_answer_match_finds_a_text_in_itself(text: str) -> None:
         ("São Paulo", "Sao Paulo", True),
         ("On Sept. 8. Later", "Sept. 8", True),
         ("Leeds", "Lee", False),
+        ("signed on June 22, 1965", "22 June 1965", True),
+        ("signed on June 23, 1965", "22 June 1965", False),
         ("anything", "the", False),
     ],
 )

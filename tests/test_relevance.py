@@ -18,6 +18,7 @@ QUESTION = "What number does Japan cap the visas at?"
         ("What number does Japan cap the visas at?", "asks instead"),
         ("The article discusses the visas of Japan.", "talks about"),
         ("The answer is 10,000.", "talks about"),
+        ("Legal certainty", "no whole sentence"),
     ],
 )
 def test_sentence_that_answers_nothing_is_found(text: str, reason: str) -> None:

@@ -98,3 +98,13 @@ def test_retrieve_puts_a_passage_that_echoes_the_question_behind_honest_ones(
     found = ids(find(store, "How many boats may leave the harbor on a holiday?"))
     assert found.index("boats") < found.index("poison")
     assert found[-1] == "poison"
+
+
+@pytest.mark.parametrize("strict", [0, 10_000])
+def test_retrieve_with_filter_is_the_same_by_wider_search_and_by_comparing(
+    strict: int, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed = Filter(since=date(2025, 8, 21))
+    expected = ids(find(store, "mackerel report inspector", allowed))
+    monkeypatch.setattr("rag.retrieve.STRICT", strict)
+    assert ids(find(store, "mackerel report inspector", allowed)) == expected

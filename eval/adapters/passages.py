@@ -66,7 +66,7 @@ def clapnq(data: Path) -> Dataset:
         passage = values["passages"][0]
         key = (passage["title"], passage["text"])
         if key not in articles:
-            articles[key] = Article(f"clapnq-{len(articles)}", key[0], plain(key[1]).strip())
+            articles[key] = Article(f"clapnq-{len(articles)}", key[0], plain(key[1]))
         article = articles[key]
         outputs = values["output"]
         answers = texts([output["answer"] for output in outputs])

@@ -60,8 +60,8 @@ def day(text: str | None) -> date | None:
 
 
 def plain(text: str) -> str:
-    """Return `text` without format characters, which reading a corpus takes out too."""
-    return "".join(c for c in text if unicodedata.category(c) != "Cf")
+    """Return `text` on one line without format characters, which reading a corpus takes out."""
+    return " ".join("".join(c for c in text if unicodedata.category(c) != "Cf").split())
 
 
 def texts(value: object) -> tuple[str, ...]:
