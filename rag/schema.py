@@ -371,6 +371,12 @@ class Answer:
 
         return answer_to_dict(self)
 
+    def to_markdown(self) -> str:
+        """Return the answer as Markdown with footnotes; see `rag.present.to_markdown`."""
+        from rag.present import to_markdown
+
+        return to_markdown(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Skip:
