@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from page_server import CORPUS, ScriptedModel, chromium, served
+from PIL import Image
 
 from rag import Assistant
 
