@@ -46,8 +46,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 lock:
 	$(if $(UV),,$(error make lock needs uv on the PATH))
 	$(LOCK) $(LOCKFLAGS) --extra dev --group build pyproject.toml -o locks/dev.txt
-	$(LOCK) --constraints locks/dev.txt --extra ui --group build pyproject.toml \
-		-o locks/run.txt
+	$(LOCK) --constraints locks/dev.txt --extra ui --group build pyproject.toml -o locks/run.txt
 
 clean:
 	rm -rf $(VENV) .dateline .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -75,9 +75,10 @@ def served(
     runs: Path = Path("no-runs"),
     rate: Rate = ANY,
     auth: str | None = None,
+    mcp: bool = False,
 ) -> Iterator[str]:
     """Serve the page of an assistant on a free port; give its address."""
-    application = make_app(Desk(assistant, corpus, runs, rate), auth=auth)
+    application = make_app(Desk(assistant, corpus, runs, rate), auth=auth, mcp=mcp)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(

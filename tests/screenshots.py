@@ -32,6 +32,11 @@ def ask(page: Any, question: str) -> None:
     page.locator(".turn.done").nth(before).wait_for()
 
 
+def synced(assistant: Assistant) -> Assistant:
+    assistant.sync()
+    return assistant
+
+
 def settle(page: Any) -> None:
     page.wait_for_timeout(400)
 
@@ -57,11 +62,9 @@ def main(folder: Path) -> None:
         chromium() as browser,
         Assistant.open(CORPUS, store=Path(scratch) / "plain") as plain,
         Assistant.open(CORPUS, store=Path(scratch) / "llm", llm=ScriptedModel(DRAFT)) as written,
-        served(plain, CORPUS) as address,
-        served(written, CORPUS) as with_model,
+        served(synced(plain), CORPUS) as address,
+        served(synced(written), CORPUS) as with_model,
     ):
-        plain.sync()
-        written.sync()
 
         def opened(where: str, size: tuple[int, int], scheme: str = "light") -> Any:
             viewport = {"width": size[0], "height": size[1]}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import http.client
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from doubles import HashingEmbedder
 from page_server import request, served
 
 from rag import Assistant, SettingsError
+from ui.command import main
 from ui.guard import is_loopback, network_of
 from ui.limits import Buckets, Rate
 from ui.serve import AUTH_VARIABLE, Options, read_auth, serve
@@ -324,3 +328,38 @@ def test_api_when_asked_too_often_says_busy(assistant: Assistant) -> None:
         told = [ask_over_http(address, "Which ferry?") for _ in range(3)]
     assert "event: complete" in told[1]
     assert "busy" in told[2]
+
+
+def test_mcp_client_finds_the_three_tools_and_calls_one(assistant: Assistant) -> None:
+    session = pytest.importorskip("mcp", reason="MCP needs the extra 'mcp'").ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+
+    async def talk(url: str) -> tuple[dict[str, Any], str]:
+        async with (
+            streamablehttp_client(url) as (reading, writing, _),
+            session(reading, writing) as client,
+        ):
+            await client.initialize()
+            tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+            said = await client.call_tool("get_article", {"article_id": "ferry"})
+            return tools, str(said.content)
+
+    with served(assistant, mcp=True) as address:
+        tools, said = asyncio.run(talk(f"{address}/gradio_api/mcp/"))
+    assert set(tools) == {"ask", "search", "get_article"}
+    assert tools["ask"].inputSchema["required"] == ["question"]
+    assert tools["ask"].inputSchema["properties"]["since"]["description"]
+    assert "431 passengers" in said
+
+
+def test_page_command_is_offered_by_the_command_line() -> None:
+    command = [sys.executable, "-m", "rag.cli", "ui", "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for option in ("--corpus", "--host", "--port", "--auth-file", "--mcp"):
+        assert option in told
+
+
+def test_page_command_tells_a_mistake_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--auth", "nobody"]) == 2
+    told = capsys.readouterr().err
+    assert told == "error: a login is given as user:password\n"
