@@ -75,11 +75,13 @@ class Message:
 def estimate_tokens(text: str) -> int:
     """Return an upper estimate of the tokens of `text`, without any tokenizer.
 
-    English has about four characters a token, other scripts down to half of one (Hangul, cut into
-    its letters): three and a half are assumed, so that a prompt never grows longer than planned.
+    English has about four letters a token, a digit or a mark is one, and other scripts go down to
+    half a character (Hangul, cut into its letters): three, one and a half are assumed, so that a
+    prompt never grows longer than planned.
     """
-    ascii_characters = sum(character.isascii() for character in text)
-    return ascii_characters // 3 + 2 * (len(text) - ascii_characters) + 1
+    plain = sum(c.isascii() and (c.isalpha() or c.isspace()) for c in text)
+    foreign = sum(not c.isascii() for c in text)
+    return plain // 3 + (len(text) - plain - foreign) + 2 * foreign + 1
 
 
 def draft_messages(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from rag.schema import Filter, Hit, Passage
 from rag.words import WORD, search_terms
 
 Scores = npt.NDArray[np.float64]
+Shingles = frozenset[tuple[str, ...]]
 
 # Shares of the three scores in the fused one; the cosine has the rest. Chosen on ../shared/bench
 # (realtimeqa and squad2, our halves) among steps of .05: anything near is as good, and either
@@ -68,8 +70,8 @@ def retrieve(
     Returns
     -------
     tuple of Hit
-        Best first, without near-duplicates, those that echo the question last; empty if no
-        article is allowed.
+        Best first; a near-duplicate is a copy of the hit before it, and passages that echo the
+        question come last. Empty if no article is allowed.
     """
     with catalogue.snapshot():
         terms = catalogue.affordable(search_terms(question))
@@ -101,7 +103,15 @@ def retrieve(
             for i, passage in zip(order, ranked, strict=True)
         )
         best = _diverse(_echoes_last(question, hits), k=k, per_article=per_article)
-        return tuple(among.shown(hit) if among else hit for hit in best)
+        found = (_with_sources(hit, catalogue) for hit in best)
+        return tuple(among.shown(hit) if among else hit for hit in found)
+
+
+def _with_sources(hit: Hit, catalogue: Catalogue) -> Hit:
+    """Add the passage under the further sources of its article's text to its copies."""
+    sources = catalogue.sources(hit.passage.article.article_id)
+    copies = (replace(hit.passage, article=source) for source in sources)
+    return replace(hit, copies=(*hit.copies, *copies)) if sources else hit
 
 
 def _passages(catalogue: Catalogue, ids: Sequence[int], step: int = 32) -> Iterator[Passage]:
@@ -126,19 +136,22 @@ def _echoes_last(question: str, hits: Iterator[Hit]) -> Iterator[Hit]:
 
 def _diverse(hits: Iterator[Hit], *, k: int, per_article: int) -> Iterator[Hit]:
     of_article: Counter[str] = Counter()
-    taken: list[frozenset[tuple[str, ...]]] = []
+    taken: list[tuple[Hit, Shingles, list[Passage]]] = []
     for hit in hits:
         if len(taken) == k:
-            return
+            break
         article_id = hit.passage.article.article_id
         if of_article[article_id] == per_article:
             continue
         shingles = _shingles(hit.passage.text, SHINGLE_WORDS)
-        if any(_jaccard(shingles, other) >= NEAR_DUPLICATE for other in taken):
-            continue
-        of_article[article_id] += 1
-        taken.append(shingles)
-        yield hit
+        for _, other, copies in taken:
+            if _jaccard(shingles, other) >= NEAR_DUPLICATE:
+                copies.append(hit.passage)
+                break
+        else:
+            of_article[article_id] += 1
+            taken.append((hit, shingles, []))
+    return (replace(hit, copies=tuple(copies)) for hit, _, copies in taken)
 
 
 def _share_of_best(scores: Scores) -> Scores:
@@ -151,11 +164,11 @@ def _scaled(scores: Scores) -> Scores:
     return (scores - low) / (high - low) if high > low else np.ones_like(scores)
 
 
-def _shingles(text: str, length: int) -> frozenset[tuple[str, ...]]:
+def _shingles(text: str, length: int) -> Shingles:
     words = WORD.findall(text.lower())
     n = min(length, len(words))
     return frozenset(zip(*(words[i:] for i in range(n)), strict=False))
 
 
-def _jaccard(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]]) -> float:
+def _jaccard(a: Shingles, b: Shingles) -> float:
     return len(a & b) / len(a | b) if a | b else 1.0
