@@ -133,7 +133,9 @@ class LlamaIndex:
         from llama_index.core.node_parser import SentenceSplitter
         from llama_index.core.node_parser.text.utils import split_by_regex
         from llama_index.core.storage.docstore import SimpleDocumentStore
-        from llama_index.vector_stores.chroma import ChromaVectorStore
+        from llama_index.vector_stores.chroma import (  # type: ignore[import-not-found,import-untyped]
+            ChromaVectorStore,
+        )
 
         from rag.llamaindex import DatelineEmbedding
 
