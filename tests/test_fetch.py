@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from doubles import HashingEmbedder
 
 from rag import fetch as fetch_module
+from rag import index
 from rag.errors import CorpusError
 from rag.fetch import Fetched, fetch, is_address, is_public, save
+from rag.store import Store
 
 PAGE = b"<html><title>Visas</title><p>Leaders met in Tokyo on Saturday.</p></html>"
 
@@ -177,3 +180,20 @@ def test_save_writes_below_the_folder_whatever_the_address(tmp_path: Path) -> No
     again = save(Fetched(url, ".html", b"new"), tmp_path)
     assert again == path
     assert again.read_bytes() == b"new"
+
+
+def test_fetched_page_is_an_article_beside_the_folder(site: str, tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "ferry.txt").write_text("Ferry\nThe ferry sank in the harbor.")
+    embedder = HashingEmbedder()
+    with Store(tmp_path / "store", embedder=embedder.fingerprint) as store:
+        index.sync(tmp_path / "corpus", store, embedder, max_tokens=60, overlap=0)
+        save(fetch(f"{site}/news/visas", loopback=True), store.folder / index.DOWNLOADS)
+        assert index.has_downloads(store.folder)
+        report = index.sync(tmp_path / "corpus", store, embedder, max_tokens=60, overlap=0)
+        assert (report.added, report.unchanged) == (1, 1)
+        (fetched,) = (a for a in store.catalogue.articles() if a.article_id != "ferry")
+        assert fetched.article_id.startswith("downloads/127.0.0.1/visas-")
+        assert "Leaders met in Tokyo" in fetched.text
+        report = index.sync(None, store, embedder, max_tokens=60, overlap=0)
+        assert (report.removed, report.unchanged) == (1, 1)
