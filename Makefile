@@ -1,6 +1,6 @@
 # Dateline: every job sets up what it needs; a second run of the same job does no set-up.
 #
-#   make run     sync corpus/, answer two questions, open a chat in the terminal
+#   make run     sync corpus/, answer a question, serve the page and print its address
 #   make test    linter, formatter, types, tests
 #   make bench   measure (where ../shared/bench is found)
 #   make lock    resolve the dependencies again and write locks/
@@ -21,15 +21,15 @@ export HF_HUB_OFFLINE := 1
 
 .PHONY: run test bench lock clean
 
+# PORT=0 takes any free port; ARGS passes further options, such as ARGS="--open --mcp".
+PORT ?= 7860
 run: $(VENV)/run.stamp
 	$(BIN)/dateline sync corpus
 	@echo
 	$(BIN)/dateline ask "How many working holiday visas does Japan issue to Koreans each year?" \
 		|| test $$? -eq 1
 	@echo
-	$(BIN)/dateline ask "What did Lee and Ishiba agree on security?" || test $$? -eq 1
-	@echo
-	$(BIN)/dateline chat
+	$(BIN)/dateline ui --corpus corpus --port $(PORT) $(ARGS)
 
 test: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -46,7 +46,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 lock:
 	$(if $(UV),,$(error make lock needs uv on the PATH))
 	$(LOCK) $(LOCKFLAGS) --extra dev --group build pyproject.toml -o locks/dev.txt
-	$(LOCK) --constraints locks/dev.txt --group build pyproject.toml -o locks/run.txt
+	$(LOCK) --constraints locks/dev.txt --extra ui --group build pyproject.toml -o locks/run.txt
 
 clean:
 	rm -rf $(VENV) .dateline .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -30,7 +30,7 @@ from rag.embed import BundledEmbedder, Embedder
 from rag.errors import DatelineError, EvaluationError
 
 _PASSAGES = 160
-_CHUNK = 40
+_CHUNK = 80
 _ROUNDS = 6
 _QUESTIONS_TIMED = 200
 _SEED = 7

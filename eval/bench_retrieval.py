@@ -3,7 +3,8 @@
 Two open settings: every paragraph of SQuAD 2.0 is an article, and RealTimeQA's pool of news. The
 assistant is asked through its public calls, with abstention off (threshold 0), so that a refusal
 doesn't hide what was found. BM25 over whole articles is measured beside it in the same run. A
-ranking is of articles, each at the place of its best passage.
+ranking is of articles, each at the place of its best passage; wire copy that Dateline folds into
+a hit stands right behind it.
 """
 
 from __future__ import annotations
@@ -60,8 +61,9 @@ def measure(name: str, data: Path) -> dict[str, Any]:
             assistant.sync()
             found = [
                 rank_articles(
-                    hit.passage.article.article_id
+                    passage.article.article_id
                     for hit in assistant.search(question.question, k=SEARCHED_PASSAGES)
+                    for passage in (hit.passage, *hit.copies)
                 )
                 for question in questions
             ]

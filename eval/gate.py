@@ -203,5 +203,5 @@ def _auroc_difference(scored: Scored, baseline: Mapping[str, Any]) -> Estimate |
     value = float(difference(np.ones((1, len(rows))))[0])
     if np.isnan(value):
         return None
-    low, high = bootstrap({"d": difference}, [row.cluster for row in rows])["d"]
+    low, high = bootstrap({"d": difference}, [row.question_id for row in rows])["d"]
     return Estimate(value, low, high, len(rows))

@@ -92,11 +92,12 @@ def write_text(path: Path, text: str) -> None:
     os.replace(draft, path)
 
 
-def append(stream: IO[bytes], value: object) -> None:
-    """Append one line to `stream` and force it to the disk."""
+def append(stream: IO[bytes], value: object, *, sync: bool = True) -> None:
+    """Append one line to `stream`, and force it to the disk unless told otherwise."""
     stream.write(dump(value).encode("utf-8") + b"\n")
     stream.flush()
-    os.fsync(stream.fileno())
+    if sync:
+        os.fsync(stream.fileno())
 
 
 def open_for_append(path: Path) -> IO[bytes]:

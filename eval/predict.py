@@ -1,8 +1,8 @@
 """Ask a system every question of a set, and store what it says as it comes.
 
-Replies are written in the order of the questions, each flushed and synced, so that a run that
-is killed and resumed holds the same bytes as one that was not. What differs from run to run
-(seconds, memory) goes into files of its own.
+Replies are written in the order of the questions, each flushed and synced, so that a run that is
+killed and resumed holds the same bytes as one that was not. What differs from run to run (seconds,
+memory) goes into files of its own.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def predict(
                     known.add((article_id, version))
                     article = system.article(article_id, version)
                     append(articles, {**article_to_dict(article), "version": version})
-            append(timings, {"question_id": question.question_id, "seconds": _rounded(seconds)})
+            timed = {"question_id": question.question_id, "seconds": _rounded(seconds)}
+            append(timings, timed, sync=False)
             append(predictions, reply_to_dict(question.question_id, kept))
             count += 1
             if progress:

@@ -90,7 +90,12 @@ class Row:
 
 
 def score_question(
-    question: Question, reply: Reply, articles: Articles, absent: Collection[str], judge: Judge
+    question: Question,
+    reply: Reply,
+    articles: Articles,
+    absent: Collection[str],
+    judge: Judge,
+    unit: str = "passage",
 ) -> Row:
     """Score one reply.
 
@@ -104,16 +109,18 @@ def score_question(
         Gold articles that the corpus doesn't hold, for the first bucket of the funnel.
     judge : callable
         Whether evidence texts support a sentence.
+    unit : str
+        What retrieval is scored on: ``"passage"`` or ``"article"``.
     """
     places = GoldPlaces(question.evidence, articles)
     outcome = _outcome(question, reply)
-    covers = [places.held_by(hit.place) for hit in reply.hits]
+    covers, golds = _found(reply, places, unit)
     values: dict[str, Share] = {}
     notes: list[str] = []
     nearest = [evidence_text(e.place, articles) for e in reply.evidence[:MAX_SENTENCES]]
     _score_outcome(question, reply, outcome, nearest, values)
     if question.answerable and question.evidence:
-        _score_retrieval(covers, len(question.evidence), question.hops <= 1, values)
+        _score_retrieval(covers, golds, question.hops <= 1, values)
     if reply.answered:
         _score_citations(question, reply, places, judge, values, notes)
     _score_invariants(reply, articles, values, notes)
@@ -131,6 +138,18 @@ def score_question(
         values=values,
         notes=tuple(notes),
     )
+
+
+def _found(reply: Reply, places: GoldPlaces, unit: str) -> tuple[list[set[int]], int]:
+    """Return the gold units that each hit holds, and how many there are."""
+    if unit == "passage":
+        return [places.held_by(hit.place) for hit in reply.hits], len(places.golds)
+    articles = list(dict.fromkeys(gold.article for gold in places.golds))
+    held = [
+        {articles.index(hit.place.article)} if hit.place.article in articles else set[int]()
+        for hit in reply.hits
+    ]
+    return held, len(articles)
 
 
 def has_gold_answer(question: Question) -> bool:

@@ -73,7 +73,14 @@ def score_run(run: Run, *, check: Check | None = None, draws: int = DRAWS) -> Sc
     judge = Supported(check or offline_check())
     absent = set(run.info["corpus"].get("absent_golds", ()))
     rows = tuple(
-        score_question(question, run.replies[question.question_id], run.articles, absent, judge)
+        score_question(
+            question,
+            run.replies[question.question_id],
+            run.articles,
+            absent,
+            judge,
+            run.questions.unit,
+        )
         for question in run.questions.questions
     )
     measurable = _measurable(run.questions.questions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Protocol
 
@@ -42,9 +42,9 @@ class Chat:
     'When did Shigeru Ishiba announce it?'
     """
 
-    def __init__(self, respond: Respond) -> None:
+    def __init__(self, respond: Respond, turns: Iterable[tuple[str, str]] = ()) -> None:
         self._respond = respond
-        self._turns: tuple[Turn, ...] = ()
+        self._turns = bounded([Turn(question, answer) for question, answer in turns])
 
     @property
     def turns(self) -> tuple[Turn, ...]:

@@ -250,6 +250,24 @@ def _mount_evaluation() -> None:
 _mount_evaluation()
 
 
+def _mount_page() -> None:
+    """Offer `dateline ui` where the page is installed, importing it only when called."""
+    if not (Path(__file__).parents[1] / "ui" / "command.py").is_file():
+        return
+
+    @app.command(
+        "ui",
+        help="Open the page in a browser; `dateline ui --help` lists its options.",
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def page(context: typer.Context) -> None:
+        raise typer.Exit(import_module("ui.command").main(context.args))
+
+
+_mount_page()
+
+
 @contextmanager
 def _assistant(store: Path | None, *, corpus: Path | None = None) -> Iterator[Assistant]:
     from rag.pipeline import Assistant

@@ -31,12 +31,14 @@ _FOLDER: Final = Path(__file__).parent / "models" / "all-minilm-l6-v2-int8"
 _PAD_ID: Final = 0
 # Texts tokenized at once: each holds a Python object of about 20 kB until its ids are copied.
 _TOKENIZE_BATCH: Final = 256
-# Tokens in one batch, padding included: enough to keep one core's matrix products busy, small
-# enough to stay in its cache (measured from 512 to 8,192; `python -m eval.bench_embed`).
-_BATCH_TOKENS: Final = 2048
-_SMALL_BATCH_TOKENS: Final = 512
-# Lengths are padded up to a multiple of this: OpenVINO builds and keeps code for each shape.
-_LENGTH_STEP: Final = 8
+# OpenVINO makes code for each new input shape in 10 ms and keeps 6 MB of it for good. So lengths
+# are padded up to a multiple of this, and a batch holds one of few counts of texts: 35 shapes.
+_LENGTH_STEP: Final = 16
+# Counts by which a batch of up to so many tokens a text may be filled, largest first. More texts
+# of 200 tokens in a batch were no faster: `python -m eval.bench_embed`.
+_BATCH_TEXTS: Final = ((48, (16, 4, 1)), (256, (4, 1)))
+# A batch is filled up only with texts of at least this share of its longest one's length.
+_LEAST_FILLED: Final = 0.75
 
 
 class Embedder(Protocol):
@@ -112,7 +114,7 @@ class BundledEmbedder:
         """Return unit rows of shape ``(len(texts), 384)``, in the order of `texts`.
 
         A text's vector does not depend on its neighbours in the call, up to rounding: padding can
-        tip a number to the next of its 256 steps (cosine above .999). The same call gives the
+        tip a number to the next of its 256 steps (cosine above .998). The same call gives the
         same bytes. No texts give shape ``(0, 384)``; the empty string gets a vector too.
         """
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
@@ -120,7 +122,7 @@ class BundledEmbedder:
             return vectors
         model = self._loaded_model()
         ids = list(self._token_ids(texts, self.max_tokens))
-        batches = list(_batches([len(row) for row in ids], self._threads))
+        batches = list(_batches([len(row) for row in ids]))
         # Requests are made for this call, so that calls from several threads can't meet.
         requests = [model.create_infer_request() for _ in range(min(self._threads, len(batches)))]
         running: list[list[int] | None] = [None] * len(requests)
@@ -395,17 +397,19 @@ def _load_tokenizer(name: str) -> Tokenizer:
 def _load_model(name: str, threads: int) -> CompiledModel:
     import openvino
 
-    config = {
+    config: dict[str, Any] = {
         "NUM_STREAMS": threads,
         "INFERENCE_NUM_THREADS": threads,
-        # For what is not int8; OpenVINO takes f32 where the processor has no bf16. Against fp32
-        # both give the same mean cosine (within .00005), and bf16 is a tenth faster.
-        "INFERENCE_PRECISION_HINT": "bf16",
         # A pinned thread waits for its core while others stand idle.
         "ENABLE_CPU_PINNING": False,
     }
     try:
         core = openvino.Core()
+        # For what is not int8. Against fp32 both give the same mean cosine (within .00005), and
+        # bf16 is a tenth faster; asked for on a processor without it, OpenVINO would imitate it,
+        # at a fifth of the speed.
+        has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        config["INFERENCE_PRECISION_HINT"] = "bf16" if has_bf16 else "f32"
         graph = core.read_model(_FOLDER / "model.xml")
         try:
             # Attention as one fused kernel is 7 % slower for heads of 32 numbers. The switch is
@@ -417,19 +421,22 @@ def _load_model(name: str, threads: int) -> CompiledModel:
         raise _damaged(f"OpenVINO can't load {name} ({error})") from error
 
 
-def _batches(lengths: Sequence[int], threads: int) -> Iterator[list[int]]:
-    """Yield the rows of each batch: similar lengths, longest first, a bounded token count."""
-    # Few texts are spread over the cores too.
-    share = sum(map(_rounded, lengths)) // (2 * threads) if threads > 1 else _BATCH_TOKENS
-    limit = max(_SMALL_BATCH_TOKENS, min(_BATCH_TOKENS, share))
-    batch: list[int] = []
-    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
-        if batch and (len(batch) + 1) * _rounded(lengths[batch[0]]) > limit:
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the rows of each batch, longest first: similar lengths, in one of few shapes."""
+    rows = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    while rows:
+        longest = _rounded(lengths[rows[0]])
+        counts = next((counts for limit, counts in _BATCH_TEXTS if longest <= limit), (1,))
+        size = next(
+            count
+            for count in counts
+            if count == 1
+            or (
+                len(rows) >= count and _rounded(lengths[rows[count - 1]]) >= _LEAST_FILLED * longest
+            )
+        )
+        yield rows[:size]
+        del rows[:size]
 
 
 def _padded(rows: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:

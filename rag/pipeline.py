@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import date
@@ -37,11 +37,13 @@ from rag.schema import (
     Mode,
     Progress,
     Sentence,
+    Span,
     Status,
     SyncReport,
     Timing,
 )
 from rag.select import Candidate, select, selection_model
+from rag.sentences import split_sentences
 from rag.settings import Settings
 from rag.store import Store
 from rag.trace import Recorder, enable, stage, traced
@@ -240,9 +242,16 @@ class Assistant:
             question, (), publisher=publisher, since=since, until=until, stream=True
         )
 
-    def chat(self) -> Chat:
-        """Begin a conversation, in which a question may build on those before it."""
-        return Chat(self._respond)
+    def chat(self, turns: Iterable[tuple[str, str]] = ()) -> Chat:
+        """Begin a conversation, in which a question may build on those before it.
+
+        Parameters
+        ----------
+        turns : iterable of (str, str), optional
+            Standalone questions and their answers' text, oldest first, to take up a conversation
+            that was kept elsewhere. The last few are remembered.
+        """
+        return Chat(self._respond, turns)
 
     def _respond(
         self,
@@ -383,6 +392,10 @@ class Assistant:
     def articles(self) -> tuple[Article, ...]:
         """Return every article that can be found, by title."""
         return self._store.catalogue.articles()
+
+    def sentences(self, article: Article) -> tuple[Span, ...]:
+        """Return the sentences of an article, as the spans that evidence is made of."""
+        return split_sentences(article.text)
 
     def citation(self, address: str) -> Citation:
         """Return the citation that stands at an address, as `Citation.address` gives it.

@@ -125,12 +125,15 @@ class Hit:
         BM25 score, 0 if no word matched.
     dense : float
         Cosine of question and passage vectors, in [-1, 1].
+    copies : tuple of Passage
+        Passages found further down that say nearly the same, such as wire copy in another paper.
     """
 
     passage: Passage
     score: float
     lexical: float
     dense: float
+    copies: tuple[Passage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +373,12 @@ class Answer:
         from rag.present import answer_to_dict
 
         return answer_to_dict(self)
+
+    def to_markdown(self) -> str:
+        """Return the answer as Markdown with footnotes; see `rag.present.to_markdown`."""
+        from rag.present import to_markdown
+
+        return to_markdown(self)
 
 
 @dataclass(frozen=True, slots=True)

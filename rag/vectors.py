@@ -93,9 +93,7 @@ class VectorIndex:
         for start in range(0, len(ids), BATCH):
             self._collection.delete(ids=_names(ids[start : start + BATCH]))
 
-    def search(
-        self, vector: Vectors, *, k: int, among: Sequence[int] | None = None
-    ) -> list[tuple[int, float]]:
+    def search(self, vector: Vectors, *, k: int) -> list[tuple[int, float]]:
         """Find the nearest vectors.
 
         Parameters
@@ -104,8 +102,6 @@ class VectorIndex:
             Of unit length.
         k : int
             How many to return at most.
-        among : sequence of int, optional
-            Search these ids only.
 
         Returns
         -------
@@ -117,13 +113,10 @@ class VectorIndex:
         StoreError
             If Chroma fails.
         """
-        if among is not None and not among:
-            return []
         try:
             found: Any = self._collection.query(
                 query_embeddings=vector[None, :],
-                n_results=k if among is None else min(k, len(among)),
-                ids=None if among is None else _names(among),
+                n_results=k,
                 include=["distances"],
             )
         except Exception as error:

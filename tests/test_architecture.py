@@ -92,7 +92,8 @@ def rag_imports(path: Path) -> set[str]:
 
 def own_code() -> list[Path]:
     """Return every Python file that ships or runs: not the tests."""
-    return [*RAG.rglob("*.py"), *(ROOT / "eval").rglob("*.py"), *ROOT.glob("*.py")]
+    folders = (RAG, ROOT / "eval", ROOT / "ui")
+    return [*(path for folder in folders for path in folder.rglob("*.py")), *ROOT.glob("*.py")]
 
 
 def tracked() -> list[Path]:
@@ -145,10 +146,11 @@ def test_schema_and_errors_import_only_the_standard_library() -> None:
             assert top in sys.stdlib_module_names | {"rag"}, f"{name} imports {module}"
 
 
-def test_eval_and_app_import_only_public_names() -> None:
+def test_eval_and_the_page_import_only_public_names() -> None:
     from rag import __all__ as public
 
-    for path in [*(ROOT / "eval").rglob("*.py"), *ROOT.glob("app.py")]:
+    outside = [*(ROOT / "eval").rglob("*.py"), *(ROOT / "ui").rglob("*.py"), ROOT / "app.py"]
+    for path in outside:
         # A benchmark of one stage measures that stage, so it has to reach it.
         if path.name.startswith("bench_"):
             continue
@@ -157,6 +159,13 @@ def test_eval_and_app_import_only_public_names() -> None:
                 continue
             assert module == "rag", f"{path.name} imports {module}, which is not public"
             assert set(taken) <= set(public), f"{path.name} imports {set(taken) - set(public)}"
+
+
+def test_nothing_below_imports_the_page() -> None:
+    for path in [*RAG.rglob("*.py"), *(ROOT / "eval").rglob("*.py")]:
+        for module, _ in imported(path):
+            top = module.split(".")[0]
+            assert top not in {"ui", "app", "gradio", "fastapi"}, f"{path} imports {module}"
 
 
 def test_code_never_loads_or_runs_what_could_be_code() -> None:

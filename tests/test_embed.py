@@ -147,6 +147,27 @@ def test_embed_any_unicode_gives_one_finite_unit_row_each(texts: list[str]) -> N
 SHARED = BundledEmbedder(threads=1)
 
 
+@given(st.lists(st.integers(2, 256), max_size=300))
+def test_batches_hold_every_row_once_in_similar_lengths_and_few_shapes(lengths: list[int]) -> None:
+    batches = list(rag.embed._batches(lengths))
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    for batch in batches:
+        taken = [rag.embed._rounded(lengths[row]) for row in batch]
+        assert len(batch) in (1, 4, 16)
+        assert min(taken) >= 0.75 * max(taken)
+        assert len(batch) * max(taken) <= 1024
+
+
+def test_batches_of_all_lengths_come_in_no_more_than_35_shapes() -> None:
+    # The memory that OpenVINO keeps grows with each shape met, and is never given back.
+    shapes = set()
+    for length in range(2, 257):
+        for count in range(1, 40):
+            for batch in rag.embed._batches([length] * count):
+                shapes.add((len(batch), rag.embed._rounded(length)))
+    assert len(shapes) <= 35
+
+
 def test_embed_from_several_threads_gives_each_its_own_rows(corpus_texts: list[str]) -> None:
     fresh = BundledEmbedder(threads=2)  # loading meets loading too
     parts = [corpus_texts[start::8] for start in range(8)]

@@ -65,9 +65,11 @@ def test_retrieve_puts_the_passage_that_answers_first(store: Store) -> None:
     assert scores == sorted(scores, reverse=True)
 
 
-def test_retrieve_of_wire_copy_gives_it_once(store: Store) -> None:
-    found = ids(find(store, "What quota was set for mackerel?"))
-    assert ("quota" in found) != ("quota-wire" in found)
+def test_retrieve_of_wire_copy_gives_it_once_and_names_the_copy(store: Store) -> None:
+    hits = find(store, "What quota was set for mackerel?")
+    (hit,) = [hit for hit in hits if hit.passage.article.article_id.startswith("quota")]
+    together = {passage.article.article_id for passage in (hit.passage, *hit.copies)}
+    assert together == {"quota", "quota-wire"}
 
 
 def test_retrieve_takes_few_passages_of_one_article(store: Store) -> None:
@@ -98,3 +100,13 @@ def test_retrieve_puts_a_passage_that_echoes_the_question_behind_honest_ones(
     found = ids(find(store, "How many boats may leave the harbor on a holiday?"))
     assert found.index("boats") < found.index("poison")
     assert found[-1] == "poison"
+
+
+@pytest.mark.parametrize("strict", [0, 10_000])
+def test_retrieve_with_filter_is_the_same_by_wider_search_and_by_comparing(
+    strict: int, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed = Filter(since=date(2025, 8, 21))
+    expected = ids(find(store, "mackerel report inspector", allowed))
+    monkeypatch.setattr("rag.retrieve.STRICT", strict)
+    assert ids(find(store, "mackerel report inspector", allowed)) == expected
