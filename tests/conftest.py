@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 from guard.sitecustomize import LOG_VARIABLE, install
+from hypothesis import settings
 
 GUARD = Path(__file__).parent / "guard"
+
+# No test asserts on wall time: an example may take as long as a busy machine needs.
+settings.register_profile("dateline", deadline=None)
+settings.load_profile("dateline")
 
 # A variable of the developer's shell must not change what a test sees.
 for name in list(os.environ):
