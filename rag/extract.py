@@ -14,6 +14,7 @@ import re
 import sys
 import zipfile
 from collections.abc import Iterable
+from contextlib import suppress
 from html.parser import HTMLParser
 from typing import Any
 
@@ -245,9 +246,9 @@ def limit_self() -> None:
         import resource
     except ImportError:
         return
-    with open("/proc/self/statm", encoding="ascii") as file:
+    with suppress(OSError), open("/proc/self/statm", encoding="ascii") as file:
         held = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY_BYTES, held + MEMORY_BYTES))
+        resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY_BYTES, held + MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
