@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 
-from rag.answer import extract, nearest
+from rag.answer import extract, nearest, without_copies
 from rag.schema import Article, Span, Support
 from rag.select import Candidate
 
@@ -73,3 +73,17 @@ def test_nearest_gives_the_first_three_as_evidence() -> None:
     found = nearest([candidate(f"Number {i}.", str(i), 0.1) for i in range(5)])
     assert [e.label for e in found] == [1, 2, 3]
     assert nearest([]) == ()
+
+
+def test_wire_copy_is_no_second_voice_unless_it_tells_another_figure() -> None:
+    copies = {"b": {"a"}, "a": {"b"}}
+    told, again, other = (
+        candidate(LIMIT, "a", 0.8),
+        candidate(SAME, "b", 0.5),
+        candidate(SAME, "c", 0.3),
+    )
+    assert without_copies([told, again, other], copies) == (told, other)
+    assert without_copies([told, again, other], {}) == (told, again, other)
+    changed = candidate(OTHER_FIGURE, "b", 0.5)
+    assert without_copies([told, changed], copies) == (told, changed)
+    assert extract(without_copies([told, changed], copies), max_sentences=1).conflict
