@@ -192,7 +192,7 @@ def test_code_never_loads_or_runs_what_could_be_code() -> None:
 
 def test_tracked_files_name_no_registry_and_no_machine() -> None:
     # Put together here so that this file doesn't hold what it looks for.
-    hosts = [host + ".org" for host in ("pypi", "files.pythonhosted", "conda.anaconda")]
+    hosts = [host[::-1] + ".org" for host in ("ipyp", "detsohnohtyp.selif", "adnocana.adnoc")]
     folders = ["/" + name + "/" for name in ("work", "root", "tmp", "home/[a-z]", "Users")]
     banned = re.compile(
         "|".join([*map(re.escape, hosts), *(rf"(?<![\w.~*}}]){f}" for f in folders)])

@@ -120,10 +120,13 @@ def ask_tab(desk: Desk, page: gr.Blocks) -> gr.Dropdown:
         if not (text or "").strip():
             yield {question: ""}
             return
-        address = request.client.host if request.client else ""
         running = False
-        coming: Iterator[Turn] = desk.ask(
-            text, before, Filters(str(name or ""), first or "", last or ""), address
+        coming = desk.answer(
+            text,
+            before,
+            Filters(str(name or ""), first or "", last or ""),
+            address=request.client.host if request.client else "",
+            session=request.session_hash or "",
         )
         for turn in coming:
             now = (*before, turn)
@@ -162,7 +165,8 @@ def ask_tab(desk: Desk, page: gr.Blocks) -> gr.Dropdown:
             **_ready(bool(before)),
         }
 
-    def stopped(stored: object) -> Updates:
+    def stopped(stored: object, request: gr.Request) -> Updates:
+        desk.stop(request.session_hash or "")
         kept = read_turns(stored)
         return {
             chat: messages(kept),
@@ -221,10 +225,13 @@ def ask_tab(desk: Desk, page: gr.Blocks) -> gr.Dropdown:
     def example(chosen: gr.SelectData) -> str:
         return str(chosen.value["text"])
 
+    # Not "once": the page would drop a question without a word while a stopped one still ends.
+    # That one is answered at a time is seen to by the desk.
+    ask_now: Any = {**WORK, "trigger_mode": "multiple"}
     running = [
-        gr.on([send.click, question.submit], answer, asked, shown, **WORK),
-        retry.click(again, asked[1:], shown, **WORK),
-        chat.example_select(example, None, question, **LIGHT).then(answer, asked, shown, **WORK),
+        gr.on([send.click, question.submit], answer, asked, shown, **ask_now),
+        retry.click(again, asked[1:], shown, **ask_now),
+        chat.example_select(example, None, question, **LIGHT).then(answer, asked, shown, **ask_now),
     ]
     stop.click(stopped, turns, [chat, send, stop, *buttons], cancels=running, **LIGHT)
     edit.click(take_back, turns, [chat, turns, question, *buttons], **LIGHT)

@@ -59,9 +59,41 @@ class Desk:
         self.shelf = Shelf(self.assistant, self.corpus)
         self.evaluation = Runs(self.runs, SAMPLE)
         self.buckets = Buckets(self.rate)
+        self._answering: dict[str, object] = {}
         self._sentences = functools.lru_cache(maxsize=4_096)(self._count_sentences)
 
     # --- asking ----------------------------------------------------------------------------
+
+    def answer(
+        self,
+        question: str,
+        before: tuple[Turn, ...],
+        filters: Filters,
+        *,
+        address: str,
+        session: str,
+    ) -> Iterator[Turn]:
+        """Yield what `ask` does, one question of a session at a time.
+
+        Nothing comes while another of the session is being answered, and nothing more after
+        `stop`: a model may take long to notice that nobody listens, and the reader's next
+        question must not wait for it.
+        """
+        if session in self._answering:
+            return
+        this = self._answering[session] = object()
+        try:
+            for turn in self.ask(question, before, filters, address):
+                if self._answering.get(session) is not this:
+                    return
+                yield turn
+        finally:
+            if self._answering.get(session) is this:
+                del self._answering[session]
+
+    def stop(self, session: str) -> None:
+        """Let nothing more come of the question that a session asked."""
+        self._answering.pop(session, None)
 
     def ask(
         self, question: str, before: tuple[Turn, ...], filters: Filters, address: str
