@@ -14,8 +14,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 
-from rag.catalogue import FileRecord, Live, SourceOf
+from rag.catalogue import SourceOf
 from rag.corpus import Source, read_source
+from rag.holdings import FileRecord, Live
 from rag.isolate import MISSING_PACKAGE
 from rag.lineage import page_key, text_hash
 from rag.schema import Article, Skip

@@ -27,7 +27,7 @@ STAGES = (
     {"split", "sentences"},
     {"embed"},
     {"lexicon", "words"},
-    {"catalogue", "lineage"},
+    {"catalogue", "wordsearch", "holdings", "database", "lineage"},
     {"vectors", "seals"},
     {"store", "exact"},
     {"index", "survey", "upkeep"},
