@@ -43,6 +43,7 @@ _MAX_BRACKETS, _MAX_QUOTES = 100_000, 1_000_000
 # Fewer letters and digits than this are no sentence.
 _MIN_WORD_CHARACTERS = 3
 _MAX_LINE_SKIPS = 100
+_MAX_UNSUPPORTED = 20
 _MAX_ID = 200
 # Longer ones are cut: no publisher prints such a line.
 _MAX_TITLE, _MAX_PUBLISHER = 500, 100
@@ -106,13 +107,31 @@ def find_sources(corpus: Path) -> tuple[Source, ...]:
             return (_source(corpus, corpus.name),)
         if not corpus.is_dir():
             raise CorpusError(f"there is no folder {corpus}: name the folder with your articles")
-        root = corpus.resolve()
-        found = sorted(_walk(corpus, root), key=lambda source: source.relative)
+        found = [source for source in _walk(corpus) if _suffix(source.path.name)]
     except OSError as error:
         raise CorpusError(f"can't read {error.filename or corpus}: {error.strerror}") from error
     if not found:
         raise CorpusError(f"{corpus} holds no articles: supported files are {supported}")
     return tuple(found)
+
+
+def find_unsupported(corpus: Path) -> tuple[Skip, ...]:
+    """Return the files of a folder that no reader is for, sorted; beyond a few, their number.
+
+    Raises
+    ------
+    CorpusError
+        If the folder can't be read.
+    """
+    try:
+        names = [source.relative for source in _walk(corpus) if not _suffix(source.path.name)]
+    except OSError as error:
+        raise CorpusError(f"can't read {error.filename or corpus}: {error.strerror}") from error
+    skips = [Skip(name, f"is not one of {', '.join(SUPPORTED)}") for name in names]
+    more = len(skips) - _MAX_UNSUPPORTED
+    if more > 0:
+        skips[_MAX_UNSUPPORTED:] = [Skip(corpus.name, f"holds {more} more unsupported files")]
+    return tuple(skips)
 
 
 def read_source(source: Source) -> Reading:
@@ -139,7 +158,12 @@ def read_source(source: Source) -> Reading:
     return (), (Skip(source.relative, reason),)
 
 
-def _walk(corpus: Path, root: Path) -> Iterator[Source]:
+def _walk(corpus: Path) -> list[Source]:
+    """Return every file below a folder that may be read, sorted by relative path."""
+    return sorted(_files(corpus, corpus.resolve()), key=lambda source: source.relative)
+
+
+def _files(corpus: Path, root: Path) -> Iterator[Source]:
     def fail(error: OSError) -> None:
         # A folder that can't be listed must not look like one whose articles were deleted.
         raise error
@@ -147,7 +171,7 @@ def _walk(corpus: Path, root: Path) -> Iterator[Source]:
     for folder, folders, files in os.walk(corpus, onerror=fail):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
-            if name.startswith(".") or name.lower() == "readme.md" or not _suffix(name):
+            if name.startswith(".") or name.lower() == "readme.md":
                 continue
             path = Path(folder, name)
             if path.is_symlink() and not path.resolve().is_relative_to(root):

@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rag.catalogue import NewPassage
-from rag.corpus import Source, find_sources
+from rag.corpus import Source, find_sources, find_unsupported
 from rag.embed import Embedder
 from rag.errors import CorpusError
 from rag.lineage import page_key
@@ -133,7 +133,7 @@ def sync(
         removed=sum(name in live and live[name].page not in pages for name in gone),
         unchanged=len(kept - written.keys()),
         passages=passages,
-        skipped=survey.skips,
+        skipped=survey.skips + (find_unsupported(corpus) if corpus and corpus.is_dir() else ()),
         seconds=time.perf_counter() - started,
     )
 

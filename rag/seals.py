@@ -14,6 +14,9 @@ from pathlib import Path
 
 # Below this, hashing every byte costs less than the write that came before it.
 _SMALL_BYTES = 16 * 2**20
+# Where the graph library notes how many vectors its files hold: a 64-bit number after a 32-bit
+# version and two other 64-bit numbers.
+_HEADER, _ELEMENTS = "header.bin", slice(20, 28)
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -26,6 +29,8 @@ def seal(folder: Path) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for path in _vector_files(folder):
         digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
+        if _is_blank(path):
+            continue
         with path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
@@ -85,6 +90,21 @@ def _vector_files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.glob("*/*")):
         if path.is_file():
             yield path
+
+
+def _is_blank(path: Path) -> bool:
+    """Tell whether a vector file belongs to an index whose vectors all stand in Chroma's log.
+
+    Until it has written its first vectors, Chroma makes such files anew at each opening, and
+    fills them with whatever stands in memory.
+    """
+    if path.name == _HEADER:
+        return False
+    try:
+        with path.with_name(_HEADER).open("rb") as file:
+            return file.read()[_ELEMENTS] == bytes(8)
+    except OSError:
+        return False
 
 
 def _boot() -> str | None:

@@ -22,6 +22,7 @@ from rag.schema import Filter, Progress, SyncReport
 from rag.seals import seal
 from rag.store import Store
 
+ROOT = Path(__file__).parents[1]
 ANIMALS = ("heron", "otter", "badger", "lynx", "plover")
 
 
@@ -312,6 +313,28 @@ def test_seal_of_unchanged_index_stays_over_reopening_and_searching(big_store: P
         store.vectors.search(HashingEmbedder().embed(["ship"])[0], k=5)
         assert store.vectors.folder == chroma
     assert seal(chroma) == before
+
+
+def test_small_index_that_only_stands_in_the_log_is_not_rebuilt_at_each_opening(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "note.txt").write_text("A heron stood by the mill.")
+    with opened(tmp_path / "store") as store:
+        run_sync(tmp_path / "corpus", store)
+    look = (
+        "import sys; from pathlib import Path; from rag.store import Store\n"
+        "with Store(Path(sys.argv[1]), embedder='hashing-64') as store:\n"
+        "    print(store.vectors.folder.name, store.vectors.count())"
+    )
+    seen = [
+        # A process of its own each time: what Chroma writes then differs by its memory.
+        subprocess.check_output(
+            [sys.executable, "-c", look, str(tmp_path / "store")], text=True, cwd=ROOT
+        )
+        for _ in range(3)
+    ]
+    assert seen == ["chroma-1 1\n"] * 3
 
 
 # -- who may use a store ---------------------------------------------------------------------
