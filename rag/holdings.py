@@ -229,6 +229,11 @@ class Holdings(Database):
         """Return how many live passages there are."""
         return self._counted(f"SELECT count(*) FROM passages WHERE version_id IN ({LIVE})")
 
+    def count_gone(self) -> int:
+        """Return how many passages were ever stored and are live no longer."""
+        rows = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'passages'")
+        return (rows[0][0] if rows else 0) - self.count_passages()
+
     def count_articles(self, allowed: Filter | None = None) -> int:
         """Return how many live articles there are, or how many are allowed."""
         chosen, values = live_query(allowed)

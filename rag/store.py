@@ -36,6 +36,9 @@ CATALOGUE = "catalogue.sqlite3"
 SAMPLE = 32
 FOUND_AT_LEAST = 0.9
 
+# Vectors deleted since the index was built, at which it is built anew: this, or as many as live.
+WORN_LEAST = 200
+
 # Kept free on the disk: SQLite fails cleanly when it is full, Chroma's graph library silently.
 _RESERVE_BYTES = 32 * 2**20
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -188,7 +191,15 @@ class Store:
         self._vectors_error = None
 
     def settle(self) -> None:
-        """Note the seal that also holds after a power failure; it reads every vector file."""
+        """End a sync: make a worn vector index anew, or note a seal that outlasts power failures.
+
+        The graph keeps what was deleted as dead ends, until some vectors can't be reached.
+        """
+        dead = self.catalogue.count_gone() - int(self.catalogue.get_meta("gone") or 0)
+        if dead > max(WORN_LEAST, self.catalogue.count_passages()):
+            # The worn index is kept if there is no room for another.
+            with suppress(StoreError):
+                self.rebuild()
         if self._vectors is not None and self._vectors.folder is not None:
             self.catalogue.set_meta("seal", seal(self._vectors.folder))
 
@@ -305,6 +316,7 @@ class Store:
         return vectors
 
     def _fill(self, vectors: VectorIndex) -> None:
+        self.catalogue.set_meta("gone", str(self.catalogue.count_gone()))
         ids = self.catalogue.passage_ids()
         for start in range(0, len(ids), _FILL):
             vectors.upsert(*self.catalogue.vectors(ids[start : start + _FILL]))

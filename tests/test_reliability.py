@@ -295,3 +295,22 @@ def test_sync_interrupted_keeps_what_is_done_and_goes_on(
         run_sync(tmp_path / "corpus", store, embedder)
         assert len(content(store)) == 12
         assert embedder.embedded == 12 - done
+
+
+def test_index_worn_by_edits_is_built_anew_and_reaches_every_passage(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    with opened(tmp_path / "store") as store:
+        for turn in range(6):
+            for i in range(60):
+                goods = f"{turn * 60 + i} tons of good{i * 7 % 31} to port{i % 13}"
+                (corpus / f"n{i}.txt").write_text(f"Ship {i} carried {goods}.")
+            run_sync(corpus, store)
+        name = store.catalogue.get_meta("chroma")
+        assert name is not None and int(name.partition("-")[2]) > 1
+        ids, rows = store.catalogue.vectors(store.catalogue.passage_ids())
+        assert store.vectors.ids() == set(ids)
+        assert store.vectors.finds(ids, rows) == 1.0
+    with opened(tmp_path / "store") as store:
+        store.vectors.count()
+        assert store.catalogue.get_meta("chroma") == name
