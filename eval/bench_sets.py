@@ -39,7 +39,9 @@ SHOWN = (
 )  # fmt: skip
 
 
-def measure(name: str, system: str, data: Path, runs: Path) -> dict[str, Any] | None:
+def measure(
+    name: str, system: str, data: Path, runs: Path, peer_limit: int = PEER_LIMIT
+) -> dict[str, Any] | None:
     """Run one system over one set in a process of its own; `None` if it is skipped."""
     out = runs / f"{name}-{system}"
     command = [sys.executable, "-m", "eval", "predict", "--out", str(out), "--system", system]
@@ -49,7 +51,7 @@ def measure(name: str, system: str, data: Path, runs: Path) -> dict[str, Any] | 
         command += ["--questions", str(SUMMIT), "--corpus", str(ROOT / "corpus")]
     else:
         command += ["--set", name, "--data", str(data)]
-    limit = PEER_LIMIT if system == "llamaindex" else LIMITS.get(name)
+    limit = peer_limit if system == "llamaindex" else LIMITS.get(name)
     if limit is not None:
         command += ["--limit", str(limit)]
     done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
@@ -109,6 +111,9 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, help="keep the runs in this folder")
     parser.add_argument("--set", choices=SETS, action="append", dest="sets")
     parser.add_argument("--system", choices=SYSTEMS, action="append", dest="systems")
+    parser.add_argument(
+        "--peer-limit", type=int, default=PEER_LIMIT, help="questions for the peer with a model"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         runs = options.runs or Path(scratch)
@@ -122,7 +127,9 @@ def main() -> None:
                     print(f"bench: skipped {name}: {error}", file=sys.stderr)
                     continue
             for system in options.systems or SYSTEMS:
-                measured = measure(name, system, options.data.resolve(), runs.resolve())
+                measured = measure(
+                    name, system, options.data.resolve(), runs.resolve(), options.peer_limit
+                )
                 if measured is not None:
                     results["sets"].setdefault(name, {})[system] = measured
             write_json(options.out, results)
