@@ -1,4 +1,4 @@
-"""Run every benchmark, keep its figures, and write the README's table: ``make bench``.
+"""Run every benchmark, keep its figures, and write the README's tables: ``make bench``.
 
 Each benchmark runs in a process of its own and leaves ``eval/results/<name>.json``. A set that is
 not found under ``--data`` is named as skipped, and its rows keep the figures measured before.
@@ -10,12 +10,13 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "eval" / "results"
-BENCHMARKS = ("retrieval", "speed")
+BENCHMARKS = ("retrieval", "speed", "sets")
 START, END = "<!-- results -->", "<!-- /results -->"
 
 
@@ -72,15 +73,47 @@ def rows() -> list[tuple[str, str, str, str]]:
         figure = f"{synced['sync_passages_per_second']:.0f} passages/s"
         beside = f"{synced['sync_over_embedder']:.0%} of the embedder alone"
         table.append((f"first sync of {synced['articles']:,} articles", figure, beside, "speed"))
+        memory = f"{synced['sync_peak_memory_mb']:.0f} MB"
+        table.append(("peak memory of that sync", memory, "", "speed"))
         figure = f"{synced['unchanged_sync_seconds']:.2f} s"
         table.append(("the same, unchanged", figure, "", "speed"))
     return table
 
 
+SYSTEMS = {
+    "dateline": "Dateline",
+    "bm25": "BM25, best sentence",
+    "llamaindex": "LlamaIndex quickstart",
+}
+ASKED = ("correct", "wrong", "missing", "refused", "mrr_at_10")
+
+
+def set_rows() -> Iterator[tuple[str, ...]]:
+    """Yield what each system does on each question set: shares, their intervals and their n."""
+    for name, systems in _figures("sets").get("sets", {}).items():
+        for system, label in SYSTEMS.items():
+            if system not in systems:
+                continue
+            scores = systems[system]["scores"]
+            cells = [_interval(scores[m]) if m in scores else "–" for m in ASKED]
+            yield (name, label, *cells, f"{systems[system]['answer_ms']['p50']:.0f} ms")
+
+
 def table_text() -> str:
-    """Return the table as Markdown."""
-    lines = ["| what | figure | beside | `python -m eval.bench_…` |", "|---|---|---|---|"]
-    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows()])
+    """Return the tables as Markdown."""
+    header = ("what", "figure", "beside", "`python -m eval.bench_…`")
+    text = _table(header, rows())
+    asked = list(set_rows())
+    if asked:
+        header = ("set", "system", *(metric.replace("_at_", "@") for metric in ASKED), "p50")
+        text += "\n\n" + _table(header, asked)
+    return text
+
+
+def _table(header: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in (header, *body)]
+    lines.insert(1, "|---" * len(header) + "|")
+    return "\n".join(lines)
 
 
 def write_readme(path: Path) -> None:
@@ -98,8 +131,12 @@ def _figures(name: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
+def _interval(at: dict[str, Any]) -> str:
+    return f"{_share(at['value'])} ({_share(at['low'])} to {_share(at['high'])}; {at['n']})"
+
+
 def _share(value: float) -> str:
-    return f"{value:.3f}".removeprefix("0")
+    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -27,22 +28,26 @@ from rag.split import embedding_text, split_passages
 ROOT = Path(__file__).parents[1]
 PAIRS = 7
 SAMPLED_PASSAGES = 2_500
+SYNCED = ("allsides", "realtimeqa")
 QUESTION = "How many working holiday visas does Japan issue to Koreans each year?"
 
 
-def run_seconds(arguments: list[str], store: Path) -> tuple[float, float]:
-    """Run a Python command; return its wall seconds and its peak memory in MB."""
+def run_command(arguments: list[str], store: Path) -> tuple[str, float, float]:
+    """Run a Python command; return what it printed, its wall seconds and its peak memory in MB."""
     started = time.perf_counter()
     child = subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,
         env={**os.environ, "RAG_STORE": str(store)},
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
     )
+    assert child.stdout is not None
+    printed = child.stdout.read()
     _, status, usage = os.wait4(child.pid, 0)
     if status:
         raise SystemExit(f"bench_speed: {arguments} ended with status {status}")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+    return printed, time.perf_counter() - started, usage.ru_maxrss / 1024
 
 
 def measure_cold(folder: Path) -> dict[str, float]:
@@ -53,10 +58,10 @@ def measure_cold(folder: Path) -> dict[str, float]:
     ask = ["-m", "rag.cli", "ask", QUESTION]
     times: dict[str, list[float]] = {"ask": [], "chromadb": [], "rag": [], "nothing": []}
     for _ in range(PAIRS):
-        times["ask"].append(run_seconds(ask, store)[0])
-        times["chromadb"].append(run_seconds(["-c", "import chromadb"], store)[0])
-        times["rag"].append(run_seconds(["-c", "import rag"], store)[0])
-        times["nothing"].append(run_seconds(["-c", "pass"], store)[0])
+        times["ask"].append(run_command(ask, store)[1])
+        times["chromadb"].append(run_command(["-c", "import chromadb"], store)[1])
+        times["rag"].append(run_command(["-c", "import rag"], store)[1])
+        times["nothing"].append(run_command(["-c", "pass"], store)[1])
     median = {name: statistics.median(values) for name, values in times.items()}
     ratios = [a / b for a, b in zip(times["ask"], times["chromadb"], strict=True)]
     return {
@@ -86,7 +91,7 @@ def measure_ask(data: Path, folder: Path) -> dict[str, float]:
                 stages.setdefault(timing.stage, []).append(1000 * timing.seconds)
         status = assistant.status()
     cuts = statistics.quantiles(times, n=100)
-    _, memory = run_seconds(["-m", "rag.cli", "ask", questions[0]], store)
+    _, _, memory = run_command(["-m", "rag.cli", "ask", questions[0]], store)
     return {
         "passages": status.passages,
         "ask_p50_ms": cuts[49],
@@ -98,9 +103,13 @@ def measure_ask(data: Path, folder: Path) -> dict[str, float]:
 
 
 def measure_sync(data: Path, folder: Path) -> dict[str, float]:
-    """Sync allsides, beside the embedder alone on a sample of the same passages."""
+    """Sync allsides and realtimeqa, beside the embedder alone on a sample of their passages."""
+    corpus, store = folder / "corpus", folder / "both"
+    corpus.mkdir()
+    for name in SYNCED:
+        shutil.copy(data / name / "articles.jsonl.gz", corpus / f"{name}.jsonl.gz")
     embedder = BundledEmbedder()
-    articles = [a for source in find_sources(data) for a in read_source(source)[0]]
+    articles = [a for source in find_sources(corpus) for a in read_source(source)[0]]
     passages = [
         embedding_text(passage)
         for article in random.Random(0).sample(articles, min(400, len(articles)))
@@ -113,20 +122,23 @@ def measure_sync(data: Path, folder: Path) -> dict[str, float]:
         embedder.embed(passages)
         return len(passages) / (time.perf_counter() - started)
 
+    sync = ["-m", "rag.cli", "sync", str(corpus), "--json"]
     before = embedder_speed()
-    with Assistant.open(data, store=folder / "allsides", embedder=embedder) as assistant:
-        first = assistant.sync()
-        after = embedder_speed()
-        second = assistant.sync()
+    printed, _, memory = run_command(sync, store)
+    after = embedder_speed()
+    first = json.loads(printed)
+    second = json.loads(run_command(sync, store)[0])
     alone = (before + after) / 2
+    speed = first["passages"] / first["seconds"]
     return {
-        "articles": first.added,
-        "passages": first.passages,
-        "sync_seconds": first.seconds,
-        "sync_passages_per_second": first.passages / first.seconds,
+        "articles": first["added"],
+        "passages": first["passages"],
+        "sync_seconds": first["seconds"],
+        "sync_passages_per_second": speed,
         "embedder_passages_per_second": alone,
-        "sync_over_embedder": first.passages / first.seconds / alone,
-        "unchanged_sync_seconds": second.seconds,
+        "sync_over_embedder": speed / alone,
+        "sync_peak_memory_mb": memory,
+        "unchanged_sync_seconds": second["seconds"],
     }
 
 
@@ -137,14 +149,15 @@ def measure(data: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         found["cold"] = measure_cold(folder)
-        for key, part, run in (
-            ("ask", "realtimeqa", measure_ask),
-            ("sync", "allsides", measure_sync),
-        ):
-            if (data / part).is_dir():
-                found[key] = run(data / part, folder)
-            else:
-                skipped.append(f"{key}: no {data / part}")
+        missing = [name for name in SYNCED if not (data / name).is_dir()]
+        if "realtimeqa" in missing:
+            skipped.append(f"ask: no {data / 'realtimeqa'}")
+        else:
+            found["ask"] = measure_ask(data / "realtimeqa", folder)
+        if missing:
+            skipped.append(f"sync: no {data / missing[0]}")
+        else:
+            found["sync"] = measure_sync(data, folder)
     return {**found, "skipped": skipped}
 
 
