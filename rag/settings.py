@@ -111,7 +111,11 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "settings"
-            raise SettingsError(f"{name}: {first['msg']} (given: {first['input']!r})") from error
+            field = cls.model_fields.get(str(first["loc"][0]) if first["loc"] else "")
+            # A key must not be shown, nor what was given under a name that may be a key's.
+            shown = field is not None and "Secret" not in str(field.annotation)
+            given = f" (given: {first['input']!r})" if shown else ""
+            raise SettingsError(f"{name}: {first['msg']}{given}") from error
 
     @cached_property
     def fingerprint(self) -> str:
