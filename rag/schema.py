@@ -217,7 +217,7 @@ class Verdict:
         What decided it: which number, name, date or negation; ``"verbatim"`` for a quote.
     score : float
         Probability in [0, 1] that people would call the sentence supported: 1 for a quote, and
-        calibrated otherwise (`rag.support`; fitted where 56 % of claims were). The verdict is
+        calibrated otherwise (`rag.support`; fitted where 53 % of claims were). The verdict is
         stricter: a missing number counts whatever the score.
     """
 
