@@ -15,9 +15,9 @@ from eval.intervals import DRAWS, Estimate, bootstrap, bounded, proportion
 from eval.jsonl import append, open_for_append, read_json, write_json
 from eval.provenance import code_state, machine
 from eval.runs import FORMAT
-from eval.support import JUDGE, Check, offline_check
+from eval.support import Check
 from eval.text import match_tokens
-from rag import EvaluationError, Support
+from rag import EvaluationError, ModelError, Support, Verdict, Verifier
 
 # Thresholds of balanced accuracy, fitted on the developers' half of each set alone.
 THRESHOLDS = Path(__file__).with_name("checker_thresholds.json")
@@ -34,8 +34,9 @@ def run_checker(
         Of the set; its threshold is looked up.
     pairs : sequence of Pair
     out : pathlib.Path
-    check : callable or None
-        `None` for Dateline's own.
+    check : Verifier or callable or None
+        `None` for Dateline's own, by weights that were fitted without the set. A pair on which
+        it fails is unscored, counted in run.json and left out: a verdict is never guessed.
     draws : int
 
     Returns
@@ -47,8 +48,12 @@ def run_checker(
     """
     if not pairs:
         raise EvaluationError(f"{name}: no labelled pairs")
-    judge = check or offline_check()
-    verdicts = [judge(pair.claim, pair.evidence) for pair in pairs]
+    judge = check or Verifier.open("off", unseen=name)
+    judged = [(pair, _verdict(judge, pair)) for pair in pairs]
+    pairs = [pair for pair, verdict in judged if verdict is not None]
+    verdicts = [verdict for _, verdict in judged if verdict is not None]
+    if not pairs:
+        raise EvaluationError(f"{name}: the checker gave no verdict on any pair")
     overlaps = [word_overlap(pair.claim, pair.evidence) for pair in pairs]
     labels = [pair.supported for pair in pairs]
     scores = [verdict.score for verdict in verdicts]
@@ -95,14 +100,23 @@ def run_checker(
         out / "run.json",
         {
             "format": FORMAT,
-            "checker": JUDGE,
+            "checker": judge.name if isinstance(judge, Verifier) else repr(judge),
             "set": {"name": name, "pairs": len(pairs), "supported": sum(labels)},
+            "unscored": len(judged) - len(pairs),
             "thresholds": thresholds,
             "code": code_state(),
             "machine": machine(),
         },
     )
     return made
+
+
+def _verdict(judge: Check, pair: Pair) -> Verdict | None:
+    """Judge one pair; `None` where a plugged-in checker has no verdict."""
+    try:
+        return judge(pair.claim, pair.evidence)
+    except ModelError:
+        return None
 
 
 def word_overlap(claim: str, evidence: Sequence[str]) -> float:
@@ -123,7 +137,7 @@ def fit_threshold(name: str, pairs: Sequence[Pair], *, check: Check | None = Non
     Call it on the developers' half only: a threshold that was fitted on what it is measured on
     flatters.
     """
-    judge = check or offline_check()
+    judge = check or Verifier.open("off", unseen=name)
     labels = [pair.supported for pair in pairs]
     scores = [round(judge(pair.claim, pair.evidence).score, 6) for pair in pairs]
     overlaps = [round(word_overlap(pair.claim, pair.evidence), 6) for pair in pairs]

@@ -179,19 +179,26 @@ def checker(
     fit: Annotated[
         bool, typer.Option("--fit", help="Fit and store the threshold; developers' half only.")
     ] = False,
+    plugged: Annotated[
+        str | None,
+        typer.Option("--checker", help="Path of a model, or llm. Default: RAG_CHECKER, if set."),
+    ] = None,
 ) -> None:
     """Judge the support check against people's labels."""
     from eval.adapters import load_pairs
     from eval.checker import fit_threshold, run_checker
     from eval.tables import scores_table
+    from rag import Verifier
 
     pairs = load_pairs(set_name, data)
+    check = Verifier.open(plugged, unseen=set_name)
     if fit:
         fit_threshold(set_name, pairs)
     if out is None and not fit:
         raise EvaluationError("name a folder for the results with --out")
     if out is not None:
-        print(scores_table(run_checker(set_name, pairs, out)))
+        print(f"checked by {check.name}")
+        print(scores_table(run_checker(set_name, pairs, out, check=check)))
 
 
 @app.command()

@@ -59,7 +59,7 @@ def header(data: ReportData) -> list[tuple[str, str]]:
             f"{machine['processors']} processors, threads {threads}",
         ),
         ("Seed", str(info["seed"])),
-        ("Support check", f"{JUDGE}: rules and features, no human judge"),
+        ("Support check", f"{JUDGE}, no human judge"),
     ]
 
 

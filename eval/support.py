@@ -1,16 +1,17 @@
-"""The support verdict that citation metrics rest on: `rag.verify.check_sentence`, memoised.
+"""The support verdict that citation metrics rest on: `rag.check_sentence`, memoised.
 
-It is a rule and feature check that runs offline, not a human judge. Figures that use it carry
-its name, and its own quality against people's labels is measured by ``dateline eval checker``.
+It goes by rules and words and runs offline; it is no human judge, and no plugged-in checker
+changes it. Figures that use it carry its name and version, and its own quality against people's
+labels is measured by ``dateline eval checker``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rag import Support, Verdict
+from rag import Support, Verdict, Verifier
 
-JUDGE = "rag.verify.check_sentence"
+JUDGE = f"rag.check_sentence ({Verifier().name})"
 
 Check = Callable[[str, Sequence[str]], Verdict]
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rag.chat import Chat
+    from rag.checkers import Checker
     from rag.errors import (
         CorpusError,
         DatelineError,
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
     )
     from rag.settings import Settings
     from rag.split import split_sentences
-    from rag.verify import check_sentence
+    from rag.verify import Verifier, check_sentence
 
 __version__ = "0.1.0"
 
@@ -78,6 +79,7 @@ __all__ = [
     "Assistant",
     "Chat",
     "Check",
+    "Checker",
     "Citation",
     "CorpusError",
     "DatelineError",
@@ -111,6 +113,7 @@ __all__ = [
     "Timing",
     "UserError",
     "Verdict",
+    "Verifier",
     "Version",
     "__version__",
     "check_sentence",
@@ -121,7 +124,9 @@ __all__ = [
 _MODULES = {
     "Assistant": "rag.pipeline",
     "Chat": "rag.chat",
+    "Checker": "rag.checkers",
     "Settings": "rag.settings",
+    "Verifier": "rag.verify",
     "check_sentence": "rag.verify",
     "split_sentences": "rag.split",
 }

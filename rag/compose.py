@@ -27,6 +27,7 @@ from rag.schema import (
 )
 from rag.select import Candidate
 from rag.trace import traced
+from rag.verify import Verifier
 
 MAX_EVIDENCE = 8
 """Sentences that a draft may rest on: those of the extract, then the next best."""
@@ -48,6 +49,7 @@ def compose(
     budget: Budget | None = None,
     context_tokens: int = 4096,
     stream: bool = True,
+    verifier: Verifier | None = None,
 ) -> Iterator[Event]:
     """Yield the events of an answer drafted by a language model.
 
@@ -63,6 +65,8 @@ def compose(
         Longest prompt and draft together.
     stream : bool, default True
         Whether sentences are wanted as they come.
+    verifier : Verifier, optional
+        What checks the sentences; by default rules and words.
 
     Yields
     ------
@@ -85,6 +89,7 @@ def compose(
             budget=budget,
             context_tokens=context_tokens,
             stream=stream,
+            verifier=verifier,
         )
         outcome = yield from traced("draft", steps, llm__model_name=llm.name)
         fault = objection(outcome, extract)

@@ -23,7 +23,7 @@ from rag.schema import (
     Support,
     Verdict,
 )
-from rag.verify import check_sentence
+from rag.verify import Verifier
 
 MAX_SENTENCES = 3
 """Sentences shown of one draft; the prompt asks for no more."""
@@ -78,6 +78,7 @@ def draft(
     budget: Budget | None = None,
     context_tokens: int = 4096,
     stream: bool = True,
+    verifier: Verifier | None = None,
 ) -> Generator[SentenceChecked | SentenceWithheld, None, Draft]:
     """Draft an answer, yield each sentence after its check, and return the outcome.
 
@@ -95,13 +96,17 @@ def draft(
         Longest prompt and draft together.
     stream : bool, default True
         Whether to ask for a stream, so that the first sentence comes early.
+    verifier : Verifier, optional
+        What checks the sentences; by default rules and words.
 
     Raises
     ------
     ModelError
-        If the model gave no whole answer; sentences yielded before are then void.
+        If the model gave no whole answer, or a plugged-in checker no verdict; sentences yielded
+        before are then void.
     """
     usable = [each for each in evidence if not addresses_model(each.text)]
+    verifier = verifier or Verifier()
     messages, packed = draft_messages(question, usable, max_tokens=context_tokens - MAX_TOKENS)
     shown: list[Sentence] = []
     withheld: list[Sentence] = []
@@ -119,7 +124,7 @@ def draft(
         if _key(sentence.text) in seen:
             continue
         seen.add(_key(sentence.text))
-        checked = check_drafted(sentence, packed, question)
+        checked = check_drafted(sentence, packed, question, verifier)
         if checked.verdict.support is not _SHOWN:
             withheld.append(checked)
             yield SentenceWithheld(checked)
@@ -129,7 +134,12 @@ def draft(
     return Draft(tuple(shown), tuple(withheld), refused and not shown, dangling)
 
 
-def check_drafted(sentence: DraftSentence, evidence: Sequence[Evidence], question: str) -> Sentence:
+def check_drafted(
+    sentence: DraftSentence,
+    evidence: Sequence[Evidence],
+    question: str,
+    verifier: Verifier | None = None,
+) -> Sentence:
     """Check a drafted sentence against the evidence it points to, and against the question.
 
     A sentence without any label is compared with the evidence that shares most of its words,
@@ -142,12 +152,15 @@ def check_drafted(sentence: DraftSentence, evidence: Sequence[Evidence], questio
     Sentence
         With citations only where the verdict lets it be shown.
     """
+    verifier = verifier or Verifier()
     cited = [each for each in evidence if each.label in sentence.labels]
     if not cited and sentence.dangling:
         verdict = Verdict(Support.UNSUPPORTED, "it points to evidence that does not exist", 0.0)
         return Sentence(sentence.text, (), verdict)
     cited, verdict = (
-        (cited, _check(sentence.text, cited)) if cited else _matched(sentence.text, evidence)
+        (cited, _check(sentence.text, cited, verifier))
+        if cited
+        else _matched(sentence.text, evidence, verifier)
     )
     if verdict.support is _SHOWN:
         reason = pointless(sentence.text, question, [each.text for each in cited])
@@ -156,7 +169,9 @@ def check_drafted(sentence: DraftSentence, evidence: Sequence[Evidence], questio
     if verdict.support is not _SHOWN:
         return Sentence(sentence.text, (), verdict)
     needed = [
-        each for each in cited if len(cited) == 1 or _is_needed(sentence.text, each, cited, verdict)
+        each
+        for each in cited
+        if len(cited) == 1 or _is_needed(sentence.text, each, cited, verdict, verifier)
     ]
     order = {label: place for place, label in enumerate(sentence.labels)}
     kept = sorted(needed or cited, key=lambda each: order.get(each.label, 0))
@@ -184,10 +199,10 @@ def _sentences(pieces: Iterator[str], evidence: Sequence[Evidence]) -> Iterator[
     yield from parser.flush()
 
 
-def _check(text: str, cited: Sequence[Evidence]) -> Verdict:
+def _check(text: str, cited: Sequence[Evidence], verifier: Verifier) -> Verdict:
     quotes = [each.text for each in cited]
     context = [part for each in cited for part in _context(each)]
-    verdict = check_sentence(text, quotes, context=context)
+    verdict = verifier(text, quotes, context)
     if verdict.support is _SHOWN:
         name = foreign_name(text, quotes, context)
         if name is not None:
@@ -206,16 +221,24 @@ def _context(evidence: Evidence) -> Iterator[str]:
     yield article.text[span.end : span.end + _AFTER_CHARACTERS]
 
 
-def _is_needed(text: str, each: Evidence, cited: Sequence[Evidence], verdict: Verdict) -> bool:
+def _is_needed(
+    text: str,
+    each: Evidence,
+    cited: Sequence[Evidence],
+    verdict: Verdict,
+    verifier: Verifier,
+) -> bool:
     """Tell whether a citation supports the sentence alone, or support is lost without it."""
-    if _check(text, [each]).support is verdict.support:
+    if _check(text, [each], verifier).support is verdict.support:
         return True
     rest = [other for other in cited if other is not each]
-    without = _check(text, rest)
+    without = _check(text, rest, verifier)
     return _RANK[without.support] < _RANK[verdict.support] or without.score < verdict.score
 
 
-def _matched(text: str, evidence: Sequence[Evidence]) -> tuple[list[Evidence], Verdict]:
+def _matched(
+    text: str, evidence: Sequence[Evidence], verifier: Verifier
+) -> tuple[list[Evidence], Verdict]:
     """Find the one evidence sentence that supports an uncited sentence best."""
     words = set(_key(text).split())
 
@@ -223,7 +246,7 @@ def _matched(text: str, evidence: Sequence[Evidence]) -> tuple[list[Evidence], V
         return len(words & set(_key(each.text).split()))
 
     nearest = sorted(evidence, key=shared, reverse=True)[:_MATCHED]
-    verdicts = [([each], _check(text, [each])) for each in nearest]
+    verdicts = [([each], _check(text, [each], verifier)) for each in nearest]
     return max(verdicts, key=lambda pair: (_RANK[pair[1].support], pair[1].score))
 
 

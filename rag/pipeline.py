@@ -15,6 +15,7 @@ from rag import index, upkeep
 from rag.answer import extract, nearest, without_copies
 from rag.calls import Budget, GuardedModel, Limits
 from rag.chat import Chat
+from rag.checkers import Checker, LlmChecker, configured_checker
 from rag.citations import parse_address
 from rag.compose import compose, recite
 from rag.conversation import Turn, standalone_question
@@ -51,7 +52,7 @@ from rag.settings import Settings
 from rag.store import Store
 from rag.trace import Recorder, enable, stage, traced
 from rag.vectors import Server, VectorIndexError
-from rag.verify import is_exact
+from rag.verify import Verifier, is_exact
 from rag.words import Stemmer, search_terms
 
 MAX_QUESTION = 4_000
@@ -77,10 +78,13 @@ class Assistant:
         store: Store,
         corpus: Path | None,
         llm: LLM | None = None,
+        checker: Checker | None = None,
     ) -> None:
         self.settings = settings
         self._embedder = embedder
         self._llm = llm
+        self._checker = checker
+        self._verifier = Verifier(embedder, checker)
         self._store = store
         self._corpus = corpus
         self._synced = False
@@ -95,6 +99,7 @@ class Assistant:
         store: str | Path | None = None,
         llm: LLM | None = None,
         embedder: Embedder | None = None,
+        checker: Checker | None = None,
     ) -> Assistant:
         """Open a data folder, to ask about a corpus.
 
@@ -111,11 +116,16 @@ class Assistant:
             extracted.
         embedder : Embedder, optional
             What embeds texts; by default the bundled model, or the endpoint of the settings.
+        checker : Checker, optional
+            What judges, beside the package's own rules and score, whether evidence supports a
+            drafted sentence: anything with `name` and `support` as in `rag.checkers.Checker`. By
+            default the one that ``RAG_CHECKER`` names, if any.
 
         Raises
         ------
         SettingsError
-            If a ``RAG_…`` variable is unknown or out of range.
+            If a ``RAG_…`` variable is unknown or out of range, or names a model that can't be
+            used.
         StoreError
             If the data folder is in use, not writable, or made by another model or schema.
         """
@@ -130,12 +140,14 @@ class Assistant:
             threads=settings.threads,
             limits=Limits(seconds=settings.llm_seconds),
         )
+        checker = checker or configured_checker(settings.checker, llm, threads=settings.threads)
         return cls(
             settings,
             embedder,
             Store(settings.store, embedder=embedder.fingerprint, server=_server(settings)),
             None if corpus is None else Path(corpus),
             llm,
+            checker,
         )
 
     def __enter__(self) -> Assistant:
@@ -299,10 +311,17 @@ class Assistant:
             budget=budget,
             context_tokens=self.settings.llm_context_tokens,
             stream=stream,
+            verifier=self._verifier_within(budget),
         ):
             if isinstance(event, Done):
                 self._require_exact(event.answer.sentences)
             yield event
+
+    def _verifier_within(self, budget: Budget) -> Verifier:
+        """Return what checks drafts; a judge that is a language model shares the budget."""
+        if isinstance(self._checker, LlmChecker):
+            return self._verifier.with_checker(self._checker.within(budget))
+        return self._verifier
 
     def _extract(
         self, question: str, standalone: str, allowed: Filter, clock: _Clock
@@ -512,7 +531,12 @@ class Assistant:
 
     def doctor(self) -> tuple[Check, ...]:
         """Check the store and the model; every check is made, whatever the others find."""
-        return (*self._store.check(), self._check_embedder(), self._check_llm())
+        return (
+            *self._store.check(),
+            self._check_embedder(),
+            self._check_llm(),
+            *self._check_checker(),
+        )
 
     def _check_embedder(self) -> Check:
         try:
@@ -534,6 +558,16 @@ class Assistant:
             return Check("language model", False, str(error))
         seconds = time.perf_counter() - started
         return Check("language model", True, f"{self._llm.name} answers in {seconds:.1f} s")
+
+    def _check_checker(self) -> Iterator[Check]:
+        if self._checker is None:
+            return
+        try:
+            (given,) = self._checker.support([("The cap is ten.", "The cap is ten.")])
+        except DatelineError as error:
+            yield Check("checker", False, str(error))
+        else:
+            yield Check("checker", True, f"{self._checker.name} works ({given:.2f} for itself)")
 
     def _ready(self) -> None:
         if self._corpus is not None and not self._synced:

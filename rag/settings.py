@@ -53,6 +53,12 @@ class Settings(BaseSettings):
         30.0, gt=0, le=600, description="Longest wait for a draft, its retry included."
     )
 
+    checker: str | None = Field(
+        None,
+        description="Path of an ONNX or transformers model that judges support; llm: the language "
+        "model does; None: rules and the bundled score.",
+    )
+
     trace: Literal["off", "console", "otlp"] = Field(
         "off", description="Where to send OpenTelemetry spans, which hold questions and quotes."
     )

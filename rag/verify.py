@@ -1,70 +1,38 @@
-"""Decide whether cited evidence supports a sentence, by rules, and say what decided it.
+"""Decide whether cited evidence supports a sentence, by rules and a score; say what decided it.
 
 A sentence is read into facts (`rag.facts`) and each fact is looked for in the evidence. A number,
 date, name or quotation that isn't there, or that someone else said, makes the sentence
 unsupported, however similar the words are; opposite polarity or direction contradicts it. Only
-then do the words count. No model: a cosine may be joined in by the caller.
+then do the words count, or a checker that was plugged in (`rag.checkers`). The score is a
+calibrated probability (`rag.support`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Final
+from collections.abc import Callable, Sequence
+from copy import copy
+from typing import TYPE_CHECKING, Final
 
-from rag.attest import Finding, Severity, find_missing
-from rag.facts import Facts, Word, read_facts
-from rag.oppose import find_opposed
+from rag.attest import Finding, Severity
+from rag.facts import Facts, read_facts
+from rag.nearness import Nearness
+from rag.overlap import Overlap, compare, is_verbatim, measures
 from rag.schema import Citation, Support, Verdict
-from rag.split import split_sentences
+from rag.support import SupportModel, blend, support_model
+
+if TYPE_CHECKING:
+    from rag.checkers import Checker
+    from rag.embed import Embedder
 
 MAX_SENTENCE_CHARACTERS: Final = 1_000
 """A longer "sentence" isn't checked but found unsupported: it bounds the work per check."""
 SUPPORTED_RECALL: Final = 0.72
 PARTLY_RECALL: Final = 0.45
 """Weighted share of a sentence's words to be supported, and to be partly supported."""
-
-# Logistic weights of the score, fitted by `python -m eval.bench_verify --fit` on one half of
-# each of four sets of human labels, and rounded. Opposites are too rare there to be fitted: their
-# weight is set to that of a missing fact.
-_BIAS: Final = -1.3
-_WEIGHTS: Final = {
-    "closest": 1.5,
-    "pairs": 1.8,
-    "missing": -0.6,
-    "opposed": -0.6,
-    "doubt": -0.3,
-}
-_SIMILARITY_SHARE: Final = 0.25
-"""Part of the recall that a cosine replaces where the caller gives one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """How much of a sentence's wording stands in its evidence; fractions in [0, 1].
-
-    Parameters
-    ----------
-    recall : float
-        Weighted share of the content words found anywhere in the evidence.
-    closest : float
-        The same against the closest single sentence.
-    pairs : float
-        Share of neighbouring content words that also stand together, in order, in one sentence.
-    absent : tuple of Word
-        Words that were not found.
-    weight : float
-        Of all words together.
-    """
-
-    recall: float
-    closest: float
-    pairs: float
-    absent: tuple[Word, ...]
-    weight: float
+SUPPORTED_SCORE: Final = 2 / 3
+PARTLY_SCORE: Final = 1 / 2
+"""With a checker plugged in: scores to be supported (twice as likely as not), and to be partly."""
 
 
 def is_exact(citation: Citation, stored_text: str) -> bool:
@@ -98,6 +66,7 @@ def check_sentence(
     *,
     context: Sequence[str] = (),
     similarity: float | None = None,
+    checker: Checker | None = None,
 ) -> Verdict:
     """Check one sentence against the sentences it cites.
 
@@ -111,8 +80,11 @@ def check_sentence(
         The rest of their passages, titles and dates of publication. It may tell who *he* is and
         when *Saturday* was, but supports no statement by itself.
     similarity : float or None
-        Cosine of sentence and evidence in [-1, 1], if known; it replaces a quarter of the words'
-        weight.
+        Highest cosine of the sentence with one of the evidence, in [-1, 1], by the bundled
+        embedding model; the score is better with it (see `Verifier`, which computes it).
+    checker : Checker or None
+        Asked where no rule speaks against the sentence. The mean of its and the own score (of
+        their logits) then decides, instead of the share of words found.
 
     Returns
     -------
@@ -121,6 +93,11 @@ def check_sentence(
         stands in one, not under a negation or a hedge. An empty sentence, no evidence, or a
         sentence of more than `MAX_SENTENCE_CHARACTERS` is UNSUPPORTED with score 0.
 
+    Raises
+    ------
+    ModelError
+        If the checker gives no probability.
+
     Examples
     --------
     >>> check_sentence("Japan issues 10,000 visas.", ["Japan issues ten thousand visas."]).support
@@ -128,6 +105,126 @@ def check_sentence(
     >>> check_sentence("Japan issues 12,000 visas.", ["Japan issues ten thousand visas."]).reason
     'the number 12,000 is not in the evidence'
     """
+    near = None if similarity is None else (lambda _sentence, _evidence: similarity)
+    return _check(text, evidence, context, near, checker, support_model())
+
+
+class Verifier:
+    """Checks sentences with all that is at hand: rules, words, vectors, a plugged-in checker.
+
+    May be shared between threads if its parts may.
+
+    Parameters
+    ----------
+    embedder : Embedder or None
+        For the score. Used only if it is the one that the score was fitted with, which the
+        bundled one is: cosines of another one have another scale.
+    checker : Checker or None
+        See `check_sentence`.
+    unseen : str or None
+        A public set that is measured: the score is then the one fitted without it.
+
+    Examples
+    --------
+    >>> Verifier()("Japan issues 12,000 visas.", ["Japan issues ten thousand visas."]).support
+    <Support.UNSUPPORTED: 'unsupported'>
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder | None = None,
+        checker: Checker | None = None,
+        *,
+        unseen: str | None = None,
+    ) -> None:
+        self._model = support_model(unseen)
+        fits = embedder is not None and embedder.fingerprint == self._model.embedder
+        self._nearness = Nearness(embedder) if embedder is not None and fits else None
+        self._checker = checker
+
+    @classmethod
+    def open(
+        cls,
+        checker: Checker | str | None = None,
+        *,
+        threads: int = 1,
+        unseen: str | None = None,
+    ) -> Verifier:
+        """Return one with the bundled embedding model, which is loaded on first use.
+
+        Parameters
+        ----------
+        checker : Checker or str or None
+            An instance, or what ``RAG_CHECKER`` may hold; by default what it does hold.
+        threads : int
+        unseen : str or None
+            See `Verifier`.
+
+        Raises
+        ------
+        SettingsError
+            If a setting is wrong, or the checker can't be used.
+        """
+        from rag.checkers import configured_checker
+        from rag.embed import BundledEmbedder
+        from rag.llm import Limits, configured_llm
+        from rag.settings import Settings
+
+        if checker is None or isinstance(checker, str):
+            settings = Settings.load(checker=checker)
+            llm = None
+            if settings.checker == "llm":
+                llm = configured_llm(
+                    settings.llm,
+                    settings.llm_model,
+                    context_tokens=settings.llm_context_tokens,
+                    threads=settings.threads,
+                    limits=Limits(seconds=settings.llm_seconds),
+                )
+            checker = configured_checker(settings.checker, llm, threads=threads)
+        return cls(BundledEmbedder(threads), checker, unseen=unseen)
+
+    @property
+    def name(self) -> str:
+        """What checks, with the version of its score, for reports."""
+        parts = [f"rules and {self._model.version}"]
+        if self._nearness is not None:
+            parts.append("vectors")
+        if self._checker is not None:
+            parts.append(self._checker.name)
+        return " + ".join(parts)
+
+    def __call__(self, text: str, evidence: Sequence[str], context: Sequence[str] = ()) -> Verdict:
+        """Check one sentence; see `check_sentence` for what it takes, returns and raises."""
+        return _check(text, evidence, context, self._nearness, self._checker, self._model)
+
+    def with_checker(self, checker: Checker | None) -> Verifier:
+        """Return one that shares the vectors of this one, with another checker."""
+        made = copy(self)
+        made._checker = checker
+        return made
+
+
+def support_measures(
+    sentence: str,
+    evidence: Sequence[str],
+    nearness: Callable[[str, Sequence[str]], float] | None = None,
+) -> dict[str, float]:
+    """Return what the score of a sentence is made of, for fitting its weights."""
+    claim = read_facts(sentence)
+    parts = [read_facts(part) for part in evidence if part.strip()] or [read_facts("")]
+    similarity = None if nearness is None else nearness(sentence, evidence)
+    return measures(*compare(claim, parts, ()), similarity)
+
+
+def _check(
+    text: str,
+    evidence: Sequence[str],
+    context: Sequence[str],
+    nearness: Callable[[str, Sequence[str]], float] | None,
+    checker: Checker | None,
+    model: SupportModel,
+) -> Verdict:
     if len(text) > MAX_SENTENCE_CHARACTERS:
         return Verdict(Support.UNSUPPORTED, "the sentence is too long to check", 0.0)
     claim = read_facts(text)
@@ -136,160 +233,61 @@ def check_sentence(
         return Verdict(Support.UNSUPPORTED, "the sentence is empty", 0.0)
     if not parts:
         return Verdict(Support.UNSUPPORTED, "no evidence is cited", 0.0)
-    if any(_is_verbatim(claim, part) for part in parts):
+    if any(is_verbatim(claim, part) for part in parts):
         return Verdict(Support.SUPPORTED, "verbatim", 1.0)
-    overlap, findings = _compare(claim, parts, context)
-    return _decide(claim, overlap, findings, similarity)
+    overlap, findings = compare(claim, parts, context)
+    similarity = None if nearness is None else nearness(text, evidence)
+    score = model.probability(measures(overlap, findings, similarity))
+    ruled = _rule(findings, overlap, score)
+    if ruled is not None:
+        return ruled
+    if checker is not None:
+        return _ask(checker, text, evidence, findings, score)
+    return _judge_words(claim, overlap, findings, score)
 
 
-def support_scores(pairs: Sequence[tuple[str, str]]) -> list[float]:
-    """Score sentences against their sources; higher is better supported.
-
-    Parameters
-    ----------
-    pairs : sequence of (str, str)
-        A sentence and its source, which may be a whole article: it is split into sentences.
-
-    Returns
-    -------
-    list of float
-        In [0, 1], one a pair, in order.
-    """
-    return [check_sentence(sentence, sources).score for sentence, sources in _with_sentences(pairs)]
+def _worst(findings: Sequence[Finding]) -> Finding | None:
+    return min(findings, key=lambda finding: finding.severity, default=None)
 
 
-def support_features(pairs: Sequence[tuple[str, str]]) -> list[dict[str, float]]:
-    """Return what the score of each pair is made of, for fitting its weights.
-
-    Takes pairs as `support_scores` does; the keys are the names of the weights.
-    """
-    rows = []
-    for sentence, sources in _with_sentences(pairs):
-        claim, parts = read_facts(sentence), [read_facts(part) for part in sources]
-        rows.append(_features(*_compare(claim, parts or [read_facts("")], ())))
-    return rows
+def _rule(findings: Sequence[Finding], overlap: Overlap, score: float) -> Verdict | None:
+    """Return the verdict if an opposite or a missing fact decides: nothing overrules these."""
+    worst = _worst(findings)
+    if worst is None or worst.severity > Severity.MISSING:
+        return None
+    opposed = worst.severity is Severity.OPPOSED and overlap.recall >= PARTLY_RECALL
+    return Verdict(Support.CONTRADICTED if opposed else Support.UNSUPPORTED, worst.reason, score)
 
 
-def _with_sentences(pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
-    last_source: str | None = None
-    sources: list[str] = []
-    for sentence, source in pairs:
-        if source != last_source:
-            sources = [span.cut(source) for span in split_sentences(source)]
-            last_source = source
-        yield sentence, sources
-
-
-def _compare(
-    claim: Facts, parts: Sequence[Facts], context: Sequence[str]
-) -> tuple[Overlap, list[Finding]]:
-    overlap, nearest = _measure_overlap(claim, parts)
-    around = [read_facts(part) for part in context]
-    findings, borne_out = find_missing(claim, parts, nearest, around)
-    found = sum(word.weight for word in overlap.absent if word.at in borne_out)
-    if found:  # a number or a name in other words
-        overlap = replace(
-            overlap,
-            recall=min(1.0, overlap.recall + found / overlap.weight),
-            closest=min(1.0, overlap.closest + found / overlap.weight),
-            absent=tuple(word for word in overlap.absent if word.at not in borne_out),
-        )
-    return overlap, [*findings, *find_opposed(claim, nearest[0])]
-
-
-def _is_verbatim(claim: Facts, part: Facts) -> bool:
-    """Tell whether `claim` is `part`, or a stretch of it that nothing outside it governs."""
-    if claim.flat == part.flat:
-        return True
-    if claim.flat not in part.flat or len(claim.words) < 3:
-        return False
-    governed = {w.stem for w in part.words if w.negated or w.hedged}
-    own = {w.stem for w in claim.words if w.negated or w.hedged}
-    return not any(w.stem in governed - own for w in claim.words) and not (
-        any(
-            n not in claim.negations
-            for n in part.negations
-            if set(n) & {w.stem for w in claim.words}
-        )
-    )
-
-
-def _measure_overlap(claim: Facts, parts: Sequence[Facts]) -> tuple[Overlap, list[Facts]]:
-    """Measure the overlap of words, and list the parts nearest to `claim`, best first.
-
-    A word counts .8 where the evidence has only another word of the same first five letters.
-    """
-    words = claim.words
-    if not words:
-        shared = [part for part in parts if claim.flat in part.flat]
-        share = 1.0 if shared else 0.0
-        return Overlap(share, share, share, (), 1.0), list(shared or parts[:1])
-    total = sum(word.weight for word in words)
-    found_any = [0.0] * len(words)
-    ranked: list[tuple[float, int]] = []
-    for number, part in enumerate(parts):
-        mass = 0.0
-        for k, word in enumerate(words):
-            credit = _credit(word.stem, part)
-            if credit:
-                mass += credit * word.weight
-                found_any[k] = max(found_any[k], credit)
-        ranked.append((-mass, number))
-    ranked.sort()
-    best = -ranked[0][0]
-    nearest = [parts[n] for mass, n in ranked[:3] if -mass >= 0.7 * best]
-    recall = sum(f * w.weight for f, w in zip(found_any, words, strict=True)) / total
-    links = [(a.stem, b.stem) for a, b in pairwise(words)]
-    together = sum(any(link in part.pairs for part in parts) for link in links)
-    pairs = together / len(links) if links else recall
-    absent = tuple(w for f, w in zip(found_any, words, strict=True) if not f)
-    return Overlap(recall, best / total, pairs, absent, total), nearest
-
-
-def _credit(stem: str, part: Facts) -> float:
-    if stem in part.vocabulary:
-        return 1.0
-    return 0.8 if len(stem) >= 5 and stem[:5] in part.prefixes else 0.0
-
-
-def _features(overlap: Overlap, findings: Sequence[Finding]) -> dict[str, float]:
-    """Return what the score is made of, by the names of its weights."""
-    count = dict.fromkeys(Severity, 0)
-    for finding in findings:
-        count[finding.severity] += 1
-    return {
-        "closest": overlap.closest,
-        "pairs": overlap.pairs,
-        "missing": float(min(2, count[Severity.MISSING])),
-        "opposed": float(min(1, count[Severity.OPPOSED])),
-        "doubt": float(min(2, count[Severity.DOUBT])),
-    }
-
-
-def _decide(
-    claim: Facts, overlap: Overlap, findings: Sequence[Finding], similarity: float | None
+def _judge_words(
+    claim: Facts, overlap: Overlap, findings: Sequence[Finding], score: float
 ) -> Verdict:
-    """Turn overlap and findings into a verdict; the worst finding gives the reason."""
-    values = _features(overlap, findings)
-    recall = overlap.recall
-    if similarity is not None:
-        closeness = min(1.0, max(0.0, similarity))
-        recall += _SIMILARITY_SHARE * (closeness - recall)
-        values["closest"] += _SIMILARITY_SHARE * (closeness - values["closest"])
-    logit = _BIAS + sum(_WEIGHTS[name] * value for name, value in values.items())
-    score = 1 / (1 + math.exp(-logit))
-    worst = min(findings, key=lambda finding: finding.severity, default=None)
+    worst = _worst(findings)
     lacking = "not in the evidence: " + ", ".join(
         claim.tokens[word.at].text for word in overlap.absent[:6]
     )
-    if worst is not None and worst.severity is Severity.OPPOSED and recall >= PARTLY_RECALL:
-        return Verdict(Support.CONTRADICTED, worst.reason, score)
-    if worst is not None and worst.severity <= Severity.MISSING:
-        return Verdict(Support.UNSUPPORTED, worst.reason, score)
-    if recall < PARTLY_RECALL:
+    if overlap.recall < PARTLY_RECALL:
         return Verdict(Support.UNSUPPORTED, lacking, score)
     if worst is not None:
         return Verdict(Support.PARTLY, worst.reason, score)
-    if recall < SUPPORTED_RECALL:
+    if overlap.recall < SUPPORTED_RECALL:
         return Verdict(Support.PARTLY, lacking, score)
     return Verdict(Support.SUPPORTED, "its words, numbers and names are in the evidence", score)
+
+
+def _ask(
+    checker: Checker,
+    text: str,
+    evidence: Sequence[str],
+    findings: Sequence[Finding],
+    own: float,
+) -> Verdict:
+    (given,) = checker.support([(text, "\n".join(part for part in evidence if part.strip()))])
+    score = blend(own, given)
+    reason = f"{checker.name} gives it {given:.2f}"
+    worst = _worst(findings)
+    if score < PARTLY_SCORE:
+        return Verdict(Support.UNSUPPORTED, reason, score)
+    if worst is not None:
+        return Verdict(Support.PARTLY, worst.reason, score)
+    return Verdict(Support.SUPPORTED if score >= SUPPORTED_SCORE else Support.PARTLY, reason, score)

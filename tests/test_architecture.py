@@ -36,7 +36,10 @@ STAGES = (
     {"llm", "calls", "endpoint", "local"},
     {"conversation", "followup", "mentions"},
     {"citations", "labels"},
-    {"verify", "attest", "facts", "oppose", "names", "days", "quantities", "tokens"},
+    {
+        *("verify", "attest", "facts", "oppose", "names", "days", "quantities", "tokens"),
+        *("overlap", "support", "nearness", "checkers", "classifier"),
+    },
     {"answer"},
     {"draft", "foreign", "relevance"},
     {"compose"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from eval.bm25 import Bm25System
 from eval.checker import run_checker
 from eval.judge import judge_run, open_judge, read_score
 from eval.predict import predict
-from rag import EvaluationError, ModelError
+from rag import EvaluationError, ModelError, Verifier
 
 
 class Endpoint(BaseHTTPRequestHandler):
@@ -110,3 +110,28 @@ def test_checker_figures_are_measured_against_labels(tmp_path: Path) -> None:
     assert len((tmp_path / "out" / "verdicts.jsonl").read_text().splitlines()) == 20
     with pytest.raises(EvaluationError, match="no labelled pairs"):
         run_checker("tiny", [], tmp_path / "none")
+
+
+class Moody:
+    """A plugged-in checker that has no verdict on every other pair."""
+
+    name = "moody"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def support(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        self.asked += 1
+        if self.asked % 2:
+            raise ModelError("no verdict", model=self.name)
+        return [0.9] * len(pairs)
+
+
+def test_checker_without_a_verdict_leaves_pairs_unscored_and_counts_them(tmp_path: Path) -> None:
+    evidence = ("Japan issued 7,444 visas in 2024.",)
+    pairs = [Pair(str(i), str(i), "The country issued visas.", evidence, i > 4) for i in range(10)]
+    made = run_checker("tiny", pairs, tmp_path / "out", check=Verifier(checker=Moody()))
+    told = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert told["unscored"] == 5
+    assert told["checker"].endswith("+ moody")
+    assert made["support_auroc"].n == 5

@@ -57,8 +57,10 @@ ERRORS = {
 REST = {
     "Assistant",
     "Chat",
+    "Checker",
     "Event",
     "Settings",
+    "Verifier",
     "__version__",
     "check_sentence",
     "split_sentences",

@@ -180,6 +180,7 @@ def test_answer_shows_verdicts_chips_filter_and_the_withheld_behind_a_fold() -> 
     assert "Gazette · 20 Sep 2025" in shown
     assert "1 sentence withheld" in shown
     assert "Contradicted" in shown
+    assert "Supported, probability 0.50" in shown
     assert "The articles disagree" in shown
     assert "articles by Gazette from 2025-01-01" in shown
     assert "Written by scripted" in shown

@@ -6,16 +6,17 @@ import dataclasses
 from datetime import date
 
 import pytest
+from doubles import HashingEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.schema import Article, Citation, Evidence, Span, Support
 from rag.verify import (
     MAX_SENTENCE_CHARACTERS,
+    Verifier,
     check_sentence,
     is_exact,
-    support_features,
-    support_scores,
+    support_measures,
 )
 
 EVIDENCE = (
@@ -210,19 +211,41 @@ def test_check_with_a_cosine_moves_the_score_but_never_a_missing_number() -> Non
 
 
 def test_scores_rank_a_true_sentence_above_a_changed_one() -> None:
-    article = f"{EVIDENCE} {QUOTED} The talks went on."
-    true = "Japan would issue more than 10,000 working holiday visas a year."
-    false = "Japan would issue fewer than 12,000 student permits a month."
-    high, low = support_scores([(true, article), (false, article)])
-    assert 0 <= low < high <= 1
-    assert support_scores([]) == []
-    assert support_scores([("", ""), (true, "")]) == [0.0, 0.0]
+    article = [EVIDENCE, QUOTED, "The talks went on."]
+    true = "Japan issues more than 10,000 working holiday visas a year."
+    false = "Japan issues fewer than 12,000 student permits a month."
+    high, low = (check_sentence(text, article).score for text in (true, false))
+    assert 0 < low < high < 1
 
 
-def test_features_of_pairs_have_the_same_keys_and_no_negatives() -> None:
-    rows = support_features([(EVIDENCE, EVIDENCE), ("Kim left.", EVIDENCE), ("Kim left.", "")])
+def test_measures_of_any_pair_have_the_same_names_and_no_negatives() -> None:
+    pairs = [(EVIDENCE, [EVIDENCE]), ("Kim left.", [EVIDENCE]), ("Kim left.", [""])]
+    rows = [support_measures(sentence, evidence) for sentence, evidence in pairs]
     assert len({tuple(row) for row in rows}) == 1
     assert all(value >= 0 for row in rows for value in row.values())
+    near = support_measures("Kim left.", [EVIDENCE], lambda _sentence, _evidence: -0.2)
+    assert near == {**rows[1], "similarity": 0.0}
+
+
+def test_verifier_uses_no_vectors_of_an_embedder_the_score_was_not_fitted_with() -> None:
+    embedder = HashingEmbedder()
+    verifier = Verifier(embedder)
+    verdict = verifier("Japan would issue visas.", [EVIDENCE])
+    assert verdict == check_sentence("Japan would issue visas.", [EVIDENCE])
+    assert embedder.embedded == 0
+    assert "vectors" not in verifier.name
+
+
+def test_verifier_with_the_bundled_embedder_scores_by_meaning_as_well() -> None:
+    verifier = Verifier.open("off")
+    assert verifier.name.endswith("+ vectors")
+    evidence = ["The central bank raised interest rates.", "Rain fell in the north."]
+    near = verifier("Borrowing became more expensive.", evidence).score
+    far = verifier("Penguins became more aggressive.", evidence).score
+    assert near > far
+    plain = Verifier()
+    words = plain("Borrowing became more expensive.", evidence).score
+    assert words == pytest.approx(plain("Penguins became more aggressive.", evidence).score)
 
 
 @given(st.integers(2, 999_999), st.integers(2, 999_999))

@@ -91,7 +91,8 @@ def verdict(line: Line) -> str:
     """Return the mark of a verdict, its reason as text where it is in doubt."""
     mark, name = _MARKS[_known(line.support)]
     if line.support == "supported":
-        meaning = "Word for word" if line.reason == "verbatim" else name
+        likely = "" if line.score is None else f", probability {line.score:.2f}"
+        meaning = "Word for word" if line.reason == "verbatim" else f"{name}{likely}"
         return (
             f'<span class="verdict supported" title="{meaning}">{mark}'
             f'<span class="unseen"> {meaning}.</span></span>'

@@ -59,6 +59,7 @@ class Line(_Stored):
     labels: tuple[int, ...]
     support: _Line
     reason: _Line
+    score: Annotated[float, Field(ge=0, le=1)] | None = None
 
     @classmethod
     def of(cls, sentence: Sentence) -> Line:
@@ -68,6 +69,7 @@ class Line(_Stored):
             labels=tuple(citation.label for citation in sentence.citations),
             support=sentence.verdict.support.value,
             reason=sentence.verdict.reason[:2_000],
+            score=round(sentence.verdict.score, 4),
         )
 
 
