@@ -105,8 +105,8 @@ def table_text() -> str:
     text = _table(header, rows())
     asked = list(set_rows())
     if asked:
-        header = ("set", "system", *(metric.replace("_at_", "@") for metric in ASKED), "p50")
-        text += "\n\n" + _table(header, asked)
+        metrics = (metric.replace("_at_", "@") for metric in ASKED)
+        text += "\n\n" + _table(("set", "system", *metrics, "p50"), asked)
     return text
 
 

@@ -246,7 +246,7 @@ def fp32_encoder(source: Path) -> Any:
     It is transformers' own BertModel and not `graph`, so that a mistake made there shows.
     """
     import torch
-    from transformers import BertModel  # type: ignore[import-not-found]
+    from transformers import BertModel
 
     class Encoder(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
