@@ -1,6 +1,6 @@
 """The reader's network in torch: MiniLM with four numbers a token.
 
-The names of its parameters are those that build.py looks for.
+The names of its parameters are those that export.py looks for.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def published_folder() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-class Layer(nn.Module):
+class Layer(nn.Module):  # type: ignore[misc]
     """One layer of the encoder, as BERT has it."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Layer(nn.Module):
         return self.norm2(x + functional.dropout(wide, dropout, self.training))
 
 
-class Reader(nn.Module):
+class Reader(nn.Module):  # type: ignore[misc]
     """The network, its weights those of all-MiniLM-L6-v2 and its head random.
 
     The table of words stays as published: few thousand questions can't improve 30,000 words.

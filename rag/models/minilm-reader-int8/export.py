@@ -3,7 +3,7 @@
 Not run by users. Needs the extra ``models``, what train.py wrote, and the folder of the public
 sets to calibrate on::
 
-    python rag/models/minilm-reader-int8/build.py \
+    python rag/models/minilm-reader-int8/export.py \
         --weights reader.safetensors --data ../shared/bench
 
 The graph is written out operation by operation, as the embedder's is. The matrix products with
