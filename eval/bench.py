@@ -16,7 +16,21 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "eval" / "results"
-BENCHMARKS = ("retrieval", "speed", "sets")
+BENCHMARKS = ("retrieval", "reader", "speed", "sets")
+READER_ROWS = (
+    (
+        "squad2_first_within_paragraph",
+        "squad2, unseen titles, right sentence first in its paragraph",
+    ),
+    ("squad2_first_of_all", "squad2, unseen titles, right sentence first of all paragraphs"),
+    ("squad2_answerable_auroc", "squad2, unseen titles, answerable or not, AUROC"),
+    ("clapnq_answerable_auroc", "clapnq, answerable or not, AUROC"),
+    ("realtimeqa_first", "realtimeqa, first answer sentence holds the answer"),
+    ("realtimeqa_one_of_two", "realtimeqa, one of the first two does"),
+    ("summit_correct", "summit questions, correct on answerable"),
+    ("summit_wrong", "summit questions, wrong on answerable (less is better)"),
+    ("summit_refused", "summit questions, refused on unanswerable"),
+)
 START, END = "<!-- results -->", "<!-- /results -->"
 
 
@@ -49,13 +63,16 @@ def rows() -> list[tuple[str, str, str, str]]:
         ):
             beside = f"BM25 over articles {_share(words[metric])}"
             table.append((f"{what}, {label} (n = {n})", _share(ours[metric]), beside, "retrieval"))
-        for metric, label in (
-            ("first_sentence_right", "first answer sentence holds the answer"),
-            ("one_of_two_right", "one of the first two does"),
-        ):
-            at = figures[metric]
-            interval = f"{_share(at['low'])} to {_share(at['high'])}"
-            table.append((f"{name}, {label} (n = {n})", _share(at["value"]), interval, "retrieval"))
+    reader = _figures("reader")
+    for metric, what in READER_ROWS if reader else ():
+        chosen, features, plain = (reader[name][metric] for name in ("reader", "features", "plain"))
+        interval = f"{_share(chosen['low'])} to {_share(chosen['high'])}"
+        beside = (
+            f"{interval}; without the reader {_share(features['value'])}, BM25 + cosine "
+            f"{_share(plain['value'])}"
+        )
+        what = f"{what} (n = {chosen['n']})"
+        table.append((what, _share(chosen["value"]), beside, "reader"))
     if asked := speed.get("ask"):
         figure = f"{asked['ask_p50_ms']:.0f} / {asked['ask_p95_ms']:.0f} ms"
         over = f"{asked['passages']:,} passages"

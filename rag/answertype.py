@@ -10,6 +10,7 @@ import re
 from enum import StrEnum
 
 from rag.lexicon import FUNCTION, MONTHS, NUMBER_WORDS, WEEKDAYS
+from rag.schema import Span
 
 
 class AnswerType(StrEnum):
@@ -74,22 +75,43 @@ def holds(kind: AnswerType, sentence: str, question: str) -> bool:
     >>> holds(AnswerType.NUMBER, "Japan issues 10,000 visas.", "How many visas does Japan issue?")
     True
     """
+    return bool(things(kind, sentence, question))
+
+
+def things(kind: AnswerType, sentence: str, question: str) -> tuple[Span, ...]:
+    """Return the words of that kind in the sentence that the question does not name, in order.
+
+    Examples
+    --------
+    >>> things(AnswerType.NUMBER, "Japan issues 10,000 visas.", "How many visas does Japan issue?")
+    (Span(start=13, end=19),)
+    """
     if kind is AnswerType.REASON:
-        return bool(_REASON.search(sentence))
+        return tuple(Span(*match.span()) for match in _REASON.finditer(sentence))
     asked = {word.lower() for word in _WORD.findall(question)}
-    words = [word for word in _WORD.findall(sentence) if word.lower() not in asked]
-    names = [word for word in words if word[0].isupper() and word.lower() not in FUNCTION]
+    words = [match for match in _WORD.finditer(sentence) if match.group().lower() not in asked]
     match kind:
         case AnswerType.PERSON:
-            return bool(names)
+            found = [word for word in words if _is_name(word.group())]
         case AnswerType.PLACE:
-            return bool(names) and bool(_PLACE.search(sentence))
+            placed = bool(_PLACE.search(sentence))
+            found = [word for word in words if placed and _is_name(word.group())]
         case AnswerType.DATE:
-            return any(
-                word.lower().strip(".,") in _PERIOD or (word[:4].isdigit() and len(word) >= 4)
-                for word in words
-            )
+            found = [word for word in words if _is_date(word.group())]
         case AnswerType.NUMBER:
-            return any(word[0].isdigit() or word.lower() in _COUNTS for word in words)
+            found = [word for word in words if _is_number(word.group())]
         case _:
-            return False
+            found = []
+    return tuple(Span(*word.span()) for word in found)
+
+
+def _is_name(word: str) -> bool:
+    return word[0].isupper() and word.lower() not in FUNCTION
+
+
+def _is_date(word: str) -> bool:
+    return word.lower().strip(".,") in _PERIOD or (word[:4].isdigit() and len(word) >= 4)
+
+
+def _is_number(word: str) -> bool:
+    return word[0].isdigit() or word.lower() in _COUNTS

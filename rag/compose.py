@@ -105,6 +105,7 @@ def compose(
             evidence=evidence,
             mode=Mode.LLM,
             model=llm.name,
+            short=None,
             timings=timings,
         )
     else:

@@ -155,7 +155,7 @@ class BundledEmbedder:
     def _token_ids(self, texts: Sequence[str], limit: int | None) -> Iterator[NDArray[np.int32]]:
         tokenizer = self._loaded_tokenizer()
         for start in range(0, len(texts), _TOKENIZE_BATCH):
-            part = [_encodable(text) for text in texts[start : start + _TOKENIZE_BATCH]]
+            part = [encodable(text) for text in texts[start : start + _TOKENIZE_BATCH]]
             for encoding in tokenizer.encode_batch_fast(part):
                 ids = encoding.ids
                 if limit is not None and len(ids) > limit:
@@ -166,14 +166,14 @@ class BundledEmbedder:
         if self._tokenizer is None:
             with self._lock:
                 if self._tokenizer is None:
-                    self._tokenizer = _load_tokenizer(self.name)
+                    self._tokenizer = load_tokenizer()
         return self._tokenizer
 
     def _loaded_model(self) -> CompiledModel:
         if self._model is None:
             with self._lock:
                 if self._model is None:
-                    self._model = _load_model(self.name, self._threads)
+                    self._model = load_network(_FOLDER, self._threads)
         return self._model
 
 
@@ -264,7 +264,7 @@ class EndpointEmbedder:
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         for start in range(0, len(texts), self._batch_size):
             # Endpoints refuse the empty string.
-            part = [_encodable(text) or " " for text in texts[start : start + self._batch_size]]
+            part = [encodable(text) or " " for text in texts[start : start + self._batch_size]]
             vectors[start : start + len(part)] = self._request(part, self.dimensions)
         return vectors
 
@@ -335,11 +335,11 @@ def read_manifest(folder: Path = _FOLDER) -> dict[str, Any]:
         for name, expected in manifest["files"].items():
             size = (folder / name).stat().st_size
             if size != expected["bytes"]:
-                raise _damaged(f"{name} has {size} bytes instead of {expected['bytes']}")
+                raise _damaged(f"{name} has {size} bytes instead of {expected['bytes']}", folder)
     except OSError as error:
-        raise _damaged(f"{Path(error.filename or folder).name} can't be read") from error
+        raise _damaged(f"{Path(error.filename or folder).name} can't be read", folder) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(f"manifest.json is malformed ({error})") from error
+        raise _damaged(f"manifest.json is malformed ({error})", folder) from error
     return manifest
 
 
@@ -354,7 +354,7 @@ def verify_weights(folder: Path = _FOLDER) -> None:
     for name, expected in read_manifest(folder)["files"].items():
         with (folder / name).open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != expected["sha256"]:
-                raise _damaged(f"{name} has another sha256 than its manifest")
+                raise _damaged(f"{name} has another sha256 than its manifest", folder)
 
 
 def fingerprint(manifest: dict[str, Any]) -> str:
@@ -372,20 +372,27 @@ def fingerprint(manifest: dict[str, Any]) -> str:
     return f"{manifest['name']}-{digest[:12]}"
 
 
-def _damaged(what: str) -> ModelError:
+def _damaged(what: str, folder: Path) -> ModelError:
     return ModelError(
-        f"the bundled embedding model is damaged: {what}; reinstall dateline-rag",
-        model=_FOLDER.name,
+        f"the bundled model {folder.name} is damaged: {what}; reinstall dateline-rag",
+        model=folder.name,
     )
 
 
-def _load_tokenizer(name: str) -> Tokenizer:
+def load_tokenizer() -> Tokenizer:
+    """Return the tokenizer of the bundled models, which neither pads nor cuts.
+
+    Raises
+    ------
+    ModelError
+        If its file is missing or damaged.
+    """
     from tokenizers import Tokenizer
 
     try:
         tokenizer = Tokenizer.from_file(str(_FOLDER / "tokenizer.json"))
     except Exception as error:  # the package raises bare Exception
-        raise _damaged(f"tokenizer.json can't be loaded ({error})") from error
+        raise _damaged(f"tokenizer.json can't be loaded ({error})", _FOLDER) from error
     # The published file pads and cuts every text to 128 tokens by itself.
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -394,7 +401,20 @@ def _load_tokenizer(name: str) -> Tokenizer:
     return tokenizer
 
 
-def _load_model(name: str, threads: int) -> CompiledModel:
+def load_network(folder: Path, threads: int) -> CompiledModel:
+    """Return a bundled network, compiled for so many requests at once.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``model.xml`` and ``model.bin``.
+    threads : int
+
+    Raises
+    ------
+    ModelError
+        If the files are missing or damaged.
+    """
     import openvino
 
     config: dict[str, Any] = {
@@ -410,7 +430,7 @@ def _load_model(name: str, threads: int) -> CompiledModel:
         # at a fifth of the speed.
         has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         config["INFERENCE_PRECISION_HINT"] = "bf16" if has_bf16 else "f32"
-        graph = core.read_model(_FOLDER / "model.xml")
+        graph = core.read_model(folder / "model.xml")
         try:
             # Attention as one fused kernel is 7 % slower for heads of 32 numbers. The switch is
             # not documented, so that a version without it must work too.
@@ -418,7 +438,7 @@ def _load_model(name: str, threads: int) -> CompiledModel:
         except RuntimeError:
             return core.compile_model(graph, "CPU", config)
     except RuntimeError as error:
-        raise _damaged(f"OpenVINO can't load {name} ({error})") from error
+        raise _damaged(f"OpenVINO can't load it ({error})", folder) from error
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -450,7 +470,7 @@ def _rounded(length: int) -> int:
     return math.ceil(length / _LENGTH_STEP) * _LENGTH_STEP
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Return the text with lone surrogates replaced: tokenizers and JSON refuse them."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 

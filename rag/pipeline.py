@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from rag.errors import DatelineError, IntegrityError, ModelError, QuestionError,
 from rag.filtered import NearestSearch
 from rag.llm import LLM, configured_llm
 from rag.prompts import Message
+from rag.reader import Reader
 from rag.retrieve import retrieve
 from rag.schema import (
     Abstention,
@@ -40,15 +41,17 @@ from rag.schema import (
     Mode,
     Progress,
     Sentence,
+    ShortAnswer,
     Span,
     Status,
     SyncReport,
     Timing,
     Version,
 )
-from rag.select import Candidate, select, selection_model
+from rag.select import Candidate, Caution, select, selection_model
 from rag.sentences import split_sentences
 from rag.settings import Settings
+from rag.short import short_answer
 from rag.store import Store
 from rag.trace import Recorder, enable, stage, traced
 from rag.vectors import Server, VectorIndexError
@@ -89,6 +92,8 @@ class Assistant:
         self._corpus = corpus
         self._synced = False
         self._stemmer = Stemmer()
+        self._reader = Reader(settings.threads) if settings.reader else None
+        self._selection = selection_model(with_reader=settings.reader)
         self._warm = False
 
     @classmethod
@@ -334,6 +339,7 @@ class Assistant:
             abstention: Abstention | None,
             confidence: float,
             conflict: str | None = None,
+            short: ShortAnswer | None = None,
         ) -> Answer:
             return Answer(
                 question=question,
@@ -346,6 +352,7 @@ class Assistant:
                 model=EXTRACTIVE_MODEL,
                 settings_fingerprint=self.settings.fingerprint,
                 conflict=conflict,
+                short=short,
                 filter=allowed,
                 search_fault=fault,
                 timings=tuple(clock.timings),
@@ -370,16 +377,15 @@ class Assistant:
         confidence = candidates[0].probability if candidates else 0.0
         threshold = self.settings.threshold
         if threshold is None:
-            threshold = selection_model().threshold
+            threshold = self._selection.thresholds[Caution(self.settings.caution)]
         if confidence < threshold:
             return answer((), nearest(candidates), _too_weak(candidates), confidence), candidates
         with clock("answer"):
             found = extract(candidates, max_sentences=self.settings.max_sentences)
             self._require_exact(found.sentences)
-        return (
-            answer(found.sentences, found.evidence, None, confidence, found.conflict),
-            candidates,
-        )
+            short = short_answer(standalone, found.sentences[0], candidates[0].words)
+        shown = answer(found.sentences, found.evidence, None, confidence, found.conflict, short)
+        return shown, candidates
 
     def search(
         self,
@@ -534,6 +540,7 @@ class Assistant:
         return (
             *self._store.check(),
             self._check_embedder(),
+            self._check_reader(),
             self._check_llm(),
             *self._check_checker(),
         )
@@ -546,6 +553,15 @@ class Assistant:
         except DatelineError as error:
             return Check("embedder", False, str(error))
         return Check("embedder", True, self._embedder.name)
+
+    def _check_reader(self) -> Check:
+        if self._reader is None:
+            return Check("reader", True, "off: sentences are chosen without it")
+        try:
+            self._reader.verify()
+        except DatelineError as error:
+            return Check("reader", False, str(error))
+        return Check("reader", True, self._reader.name)
 
     def _check_llm(self) -> Check:
         if self._llm is None:
@@ -592,11 +608,14 @@ class Assistant:
         if self._warm:
             vector: Vectors = self._embedder.embed([question])[0]
             return vector
-        # At the first question the model and Chroma load side by side: it halves the wait.
-        with ThreadPoolExecutor(1) as pool:
-            opening = pool.submit(self._store.searchable)
+        # At the first question the models and Chroma load side by side: it halves the wait.
+        with ThreadPoolExecutor(2) as pool:
+            opening: list[Future[object]] = [pool.submit(self._store.searchable)]
+            if self._reader is not None:
+                opening.append(pool.submit(self._reader.load))
             vector = self._embedder.embed([question])[0]
-            opening.result()
+            for each in opening:
+                each.result()
         self._warm = True
         return vector
 
@@ -636,7 +655,8 @@ class Assistant:
             stemmer=self._stemmer,
             frequencies=catalogue.document_frequencies(asked),
             passages=catalogue.count_words(),
-            model=selection_model(),
+            model=self._selection,
+            reader=self._reader,
         )
 
     def _require_exact(self, sentences: tuple[Sentence, ...]) -> None:

@@ -9,12 +9,22 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
 
-from rag.schema import Answer, Article, Citation, Evidence, Mode, Sentence, Support, Version
+from rag.schema import (
+    Answer,
+    Article,
+    Citation,
+    Evidence,
+    Mode,
+    Sentence,
+    ShortAnswer,
+    Support,
+    Version,
+)
 
 # What starts markup anywhere in a line (CommonMark, GFM, mathematics, emoji names, bare links) …
 _INLINE: Final = re.compile(r"[\\`*_{}\[\]<>|~&$^]|:(?=[A-Za-z/+])|(?<=www)\.", re.IGNORECASE)
@@ -57,6 +67,14 @@ def _sentence_to_dict(sentence: Sentence) -> dict[str, Any]:
     }
 
 
+def _short_to_dict(short: ShortAnswer) -> dict[str, Any]:
+    return {
+        "text": short.text,
+        "label": short.citation.label,
+        "span": [short.span.start, short.span.end],
+    }
+
+
 def answer_to_dict(answer: Answer) -> dict[str, Any]:
     """Return all of an answer as JSON-ready values.
 
@@ -83,6 +101,7 @@ def answer_to_dict(answer: Answer) -> dict[str, Any]:
         "evidence": [citation_to_dict(Citation.of(evidence)) for evidence in answer.evidence],
         "abstention": abstention
         and {"reason": abstention.reason.value, "explanation": abstention.explanation},
+        "short": answer.short and _short_to_dict(answer.short),
         "confidence": answer.confidence,
         "conflict": answer.conflict,
         "mode": answer.mode.value,
@@ -135,6 +154,29 @@ def web_link(url: str | None) -> str | None:
 def source(article: Article) -> tuple[str, str]:
     """Return a title, or what stands in for one, and the byline."""
     return printable(article.title) or printable(article.article_id), printable(article.byline)
+
+
+def around_short(answer: Answer, sentence: Sentence) -> tuple[str, str, str] | None:
+    """Return a sentence cut before and after its short answer; None if it has none."""
+    place = answer.short_place
+    if place is None or sentence is not answer.sentences[0]:
+        return None
+    return sentence.text[: place.start], place.cut(sentence.text), sentence.text[place.end :]
+
+
+def _words_of(
+    answer: Answer, sentence: Sentence, escape: Callable[[str], str], opening: str, closing: str
+) -> str:
+    """Return the words of a sentence escaped, its short answer between two marks."""
+    cut = around_short(answer, sentence)
+    if cut is None or not escape(cut[1]):
+        return escape(sentence.text)
+    before, words, after = cut
+    # Escaping strips white space at either end; the marks stand close to the words.
+    marked = f"{opening}{escape(words)}{closing}"
+    gap_before = " " if before[-1:].isspace() or words[:1].isspace() else ""
+    gap_after = " " if after[:1].isspace() or words[-1:].isspace() else ""
+    return f"{escape(before)}{gap_before}{marked}{gap_after}{escape(after)}"
 
 
 def how_written(answer: Answer) -> str:
@@ -258,7 +300,8 @@ def to_markdown(answer: Answer) -> str:
         for sentence in answer.sentences:
             labels = "".join(f"[^{citation.label}]" for citation in sentence.citations)
             doubt = markdown_text(doubt_about(sentence))
-            shown.append(f"{markdown_text(sentence.text)}{labels}{' ' if doubt else ''}{doubt}")
+            words = _words_of(answer, sentence, markdown_text, "**", "**")
+            shown.append(f"{words}{labels}{' ' if doubt else ''}{doubt}")
         blocks.append(" ".join(shown))
     blocks += [f"*{markdown_text(remark)}*" for remark in remarks_on(answer)]
     if answer.abstention is None:
@@ -322,7 +365,8 @@ def to_html(answer: Answer) -> str:
         shown = []
         for sentence in answer.sentences:
             labels = "".join(f"[{citation.label}]" for citation in sentence.citations)
-            text = f'{html_text(sentence.text)}<sup class="label">{labels}</sup>'
+            words = _words_of(answer, sentence, html_text, "<strong>", "</strong>")
+            text = f'{words}<sup class="label">{labels}</sup>'
             if doubt := doubt_about(sentence):
                 text += f' <span class="doubt">{html_text(doubt)}</span>'
             shown.append(f'<span class="{sentence.verdict.support.value}">{text}</span>')

@@ -197,6 +197,43 @@ class Citation:
         return f"{evidence.article.article_id}@{evidence.version}:{span.start}-{span.end}"
 
 
+@dataclass(frozen=True, slots=True)
+class ShortAnswer:
+    """The words of a cited sentence that answer by themselves: a name, number, date or place.
+
+    Parameters
+    ----------
+    citation : Citation
+        The sentence.
+    span : Span
+        Where the words stand in the text of its article.
+
+    Raises
+    ------
+    ValueError
+        If the span is empty or does not lie inside the sentence.
+    """
+
+    citation: Citation
+    span: Span
+
+    def __post_init__(self) -> None:
+        sentence = self.citation.evidence.span
+        if not sentence.start <= self.span.start < self.span.end <= sentence.end:
+            raise ValueError(f"{self.span} does not lie inside the sentence at {sentence}")
+
+    @property
+    def text(self) -> str:
+        """The words, cut from the article."""
+        return self.span.cut(self.citation.evidence.article.text)
+
+    @property
+    def within(self) -> Span:
+        """Where the words stand in the quote."""
+        start = self.citation.evidence.span.start
+        return Span(self.span.start - start, self.span.end - start)
+
+
 class Support(StrEnum):
     """How far cited evidence supports a sentence."""
 
@@ -333,6 +370,9 @@ class Answer:
         Why a language model's draft was not used, if one was asked for and failed.
     search_fault : str or None
         Why the vector index was not used, if it failed; the stored vectors were compared instead.
+    short : ShortAnswer or None
+        The words of the first sentence that answer by themselves, where there surely are some;
+        only of sentences quoted word for word.
     filter : Filter
         Which articles were searched.
     timings : tuple of Timing
@@ -352,6 +392,7 @@ class Answer:
     settings_fingerprint: str
     withheld: tuple[Sentence, ...] = ()
     conflict: str | None = None
+    short: ShortAnswer | None = None
     fault: str | None = None
     search_fault: str | None = None
     filter: Filter = field(default_factory=Filter)
@@ -363,6 +404,13 @@ class Answer:
         if self.abstention is not None:
             return self.abstention.explanation
         return " ".join(sentence.labelled for sentence in self.sentences)
+
+    @property
+    def short_place(self) -> Span | None:
+        """Where the short answer stands in the first sentence, as long as that is the quote."""
+        if self.short is None or self.sentences[0].text != self.short.citation.quote:
+            return None
+        return self.short.within
 
     @property
     def citations(self) -> tuple[Citation, ...]:

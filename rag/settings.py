@@ -83,11 +83,17 @@ class Settings(BaseSettings):
     )
     passages_read: int = Field(6, ge=1, le=50, description="Passages whose sentences are read.")
     max_sentences: int = Field(2, ge=1, le=4, description="Longest extractive answer.")
+    reader: bool = Field(
+        True, description="Whether the bundled reader helps to choose sentences; it takes time."
+    )
+    caution: Literal["low", "normal", "high"] = Field(
+        "normal", description="How sure an answer must be: chooses among the fitted thresholds."
+    )
     threshold: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="Confidence below which to abstain; None: the fitted one.",
+        description="Confidence below which to abstain; None: what RAG_CAUTION chooses.",
     )
 
     @classmethod

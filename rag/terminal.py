@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final
 
-from rag.present import doubt_about, how_written, printable, remarks_on, source
-from rag.schema import Answer, Article, Citation, Span, Version
+from rag.present import around_short, doubt_about, how_written, printable, remarks_on, source
+from rag.schema import Answer, Article, Citation, Sentence, Span, Version
 
 PLAIN: Final = ""
 BOLD: Final = "1"
@@ -19,6 +19,7 @@ DIM: Final = "2"
 RED: Final = "31"
 YELLOW: Final = "33"
 MARKED: Final = "30;43"
+SHORT: Final = "1;4"
 
 MIN_WIDTH: Final = 20
 """Narrowest text that is laid out, in cells; a narrower terminal breaks the lines itself."""
@@ -116,6 +117,20 @@ def _quote(citation: Citation, repeated: bool, width: int, colour: bool) -> str:
     return "\n".join(lines)
 
 
+def _sentence(answer: Answer, sentence: Sentence) -> list[Part]:
+    """Return the words of a sentence, those of the short answer underlined as whole words."""
+    cut = around_short(answer, sentence)
+    if cut is None:
+        return [(sentence.text, BOLD)]
+    before, words, after = cut
+    head, tail = before.split(), after.split()
+    if head and not before[-1].isspace():
+        words = head.pop() + words
+    if tail and not after[0].isspace():
+        words += tail.pop(0)
+    return [(" ".join(head), BOLD), (words, SHORT), (" ".join(tail), BOLD)]
+
+
 def to_terminal(answer: Answer, *, colour: bool, width: int) -> str:
     """Return an answer for a terminal: sentences, remarks, then a footnote for each citation.
 
@@ -143,7 +158,7 @@ def to_terminal(answer: Answer, *, colour: bool, width: int) -> str:
     else:
         parts = []
         for sentence in answer.sentences:
-            parts.append((sentence.text, BOLD))
+            parts += _sentence(answer, sentence)
             parts.append(("".join(f"[{citation.label}]" for citation in sentence.citations), DIM))
             parts.append((doubt_about(sentence), YELLOW))
         blocks.append(wrap(parts, width=width, colour=colour))

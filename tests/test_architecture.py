@@ -32,7 +32,7 @@ STAGES = (
     {"store", "exact"},
     {"index", "survey", "upkeep"},
     {"retrieve", "filtered"},
-    {"select", "answertype"},
+    {"select", "answertype", "features", "reader", "short", "trees"},
     {"llm", "calls", "endpoint", "local"},
     {"conversation", "followup", "mentions"},
     {"citations", "labels"},

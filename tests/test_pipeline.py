@@ -43,6 +43,47 @@ def test_ask_of_fact_told_by_two_articles_cites_both(assistant: Assistant) -> No
     assert len(cited) >= 2
 
 
+def test_ask_for_a_number_gives_it_as_short_answer_cut_from_the_article(
+    assistant: Assistant,
+) -> None:
+    answer = assistant.ask("How many working holiday visas does Japan issue to Koreans each year?")
+    short = answer.short
+    assert short is not None
+    assert short.citation == answer.sentences[0].citations[0]
+    evidence = short.citation.evidence
+    stored = assistant.article(evidence.article.article_id, evidence.version)
+    assert short.span.cut(stored.text) == short.text
+    assert short.text.startswith("10,000")
+    assert f"**{short.text}**" in answer.to_markdown()
+    assert answer.to_dict()["short"]["text"] == short.text
+
+
+def test_abstention_has_no_short_answer(assistant: Assistant) -> None:
+    assert assistant.ask("What is the boiling point of tungsten?").short is None
+
+
+@pytest.mark.parametrize("reader", ["on", "off"])
+def test_more_caution_never_answers_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str
+) -> None:
+    questions = [
+        "How many working holiday visas does Japan issue to Koreans each year?",
+        "Who hosted the summit?",
+        "What gift did Lee bring?",
+        "How long did the talks take?",
+        "What is the boiling point of tungsten?",
+    ]
+    monkeypatch.setenv("RAG_READER", reader)
+    answered = {}
+    for caution in ("low", "normal", "high"):
+        monkeypatch.setenv("RAG_CAUTION", caution)
+        with Assistant.open(CORPUS, store=tmp_path / "store") as opened:
+            told = [opened.ask(question) for question in questions]
+        answered[caution] = {a.question for a in told if a.abstention is None}
+    assert answered["high"] <= answered["normal"] <= answered["low"]
+    assert answered["low"]
+
+
 def test_every_quote_of_an_answer_stands_in_the_stored_article(assistant: Assistant) -> None:
     for question in (
         "What tariff did the United States agree with South Korea?",

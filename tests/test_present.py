@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 
@@ -32,6 +33,7 @@ from rag.schema import (
     Filter,
     Mode,
     Sentence,
+    ShortAnswer,
     Span,
     Support,
     Timing,
@@ -414,3 +416,59 @@ def test_article_to_terminal_marks_a_span_across_paragraphs() -> None:
     shown = article_to_terminal(article(text), Span(4, 14), colour=False, width=80)
     assert "One >>> two. <<<" in shown
     assert ">>> Three <<< four." in shown
+
+
+# --- the short answer
+
+
+def shortened(text: str, words: str) -> Answer:
+    """Make an answer whose one sentence is `text`, with some words of it as the short answer."""
+    source = article(text)
+    quoted = evidence(1, source, 0, len(text))
+    start = text.index(words)
+    return answer_of(
+        quoted, short=ShortAnswer(Citation.of(quoted), Span(start, start + len(words)))
+    )
+
+
+def test_short_answer_is_bold_in_each_form_and_the_quote_stays_as_it_was() -> None:
+    answer = shortened("The cap is 10,000 a year.", "10,000")
+    assert "The cap is **10,000** a year.[^1]" in to_markdown(answer)
+    assert "“The cap is 10,000 a year.”" in to_markdown(answer)
+    assert "The cap is <strong>10,000</strong> a year.<sup" in to_html(answer)
+    assert "<q>The cap is 10,000 a year.</q>" in to_html(answer)
+    assert "is\x1b[0m \x1b[1;4m10,000\x1b[0m" in to_terminal(answer, colour=True, width=80)
+    assert "The cap is 10,000 a year. [1]" in to_terminal(answer, colour=False, width=80)
+    assert answer_to_dict(answer)["short"] == {"text": "10,000", "label": 1, "span": [11, 17]}
+    assert answer_to_dict(answer)["citations"][0]["quote"] == "The cap is 10,000 a year."
+
+
+def test_short_answer_beside_a_comma_is_underlined_as_a_whole_word() -> None:
+    shown = to_terminal(shortened("In 2018, it rose.", "2018"), colour=True, width=80)
+    assert "\x1b[1;4m2018,\x1b[0m" in shown
+
+
+def test_short_answer_is_not_marked_in_words_that_are_no_quote() -> None:
+    answer = shortened("The cap is 10,000 a year.", "10,000")
+    drafted = Sentence("It is 10,000.", answer.sentences[0].citations, VERBATIM)
+    answer = replace(answer, sentences=(drafted,))
+    assert answer.short_place is None
+    assert "It is 10,000.[^1]" in to_markdown(answer)
+
+
+@given(
+    st.text(alphabet=st.sampled_from("ab1. *_`[]<&\n\t"), max_size=12),
+    st.text(alphabet=st.sampled_from("ab1$%*_`<&"), min_size=1, max_size=8),
+    st.text(alphabet=st.sampled_from("ab1. *_`[]<&\n\t"), max_size=12),
+)
+def test_short_answer_changes_no_word_of_what_is_shown(before: str, words: str, after: str) -> None:
+    text = f"x {before} {words} {after} y"
+    start = len(f"x {before} ")
+    quoted = evidence(1, article(text), 0, len(text))
+    short = ShortAnswer(Citation.of(quoted), Span(start, start + len(words)))
+    plain, marked = answer_of(quoted), answer_of(quoted, short=short)
+    page = _Page(to_html(marked))
+    assert page.text == _Page(to_html(plain)).text
+    assert page.tags.count("strong") == 1
+    assert _Page(rendered(to_markdown(marked))).text == _Page(rendered(to_markdown(plain))).text
+    assert to_terminal(marked, colour=False, width=60) == to_terminal(plain, colour=False, width=60)

@@ -32,6 +32,7 @@ NOUNS = {
     "Sentence",
     "SentenceChecked",
     "SentenceWithheld",
+    "ShortAnswer",
     "Skip",
     "Span",
     "Status",

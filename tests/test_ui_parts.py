@@ -27,6 +27,7 @@ from rag import (
     Filter,
     Mode,
     Sentence,
+    ShortAnswer,
     Span,
     Support,
     UserError,
@@ -185,6 +186,23 @@ def test_answer_shows_verdicts_chips_filter_and_the_withheld_behind_a_fold() -> 
     assert "articles by Gazette from 2025-01-01" in shown
     assert "Written by scripted" in shown
     assert shown.index("It carried 431.") < shown.index("<details") < shown.index("It carried 9.")
+
+
+def test_short_answer_is_bold_inside_its_sentence_and_survives_the_storage() -> None:
+    cited = citation(1, 0, 33)
+    answer = replace(
+        ANSWER,
+        mode=Mode.EXTRACTIVE,
+        sentences=(sentence(cited.quote, Support.SUPPORTED, cited),),
+        short=ShortAnswer(cited, Span(18, 21)),
+    )
+    (turn,) = read_turns(to_store([Turn.of(answer)]))
+    assert "The ferry carried <strong>431</strong> passengers." in render_turn(turn)
+
+
+def test_short_answer_of_a_draft_is_not_shown() -> None:
+    answer = replace(ANSWER, short=ShortAnswer(citation(1, 0, 33), Span(18, 21)))
+    assert "<strong>431" not in render_turn(Turn.of(answer))
 
 
 @pytest.mark.parametrize("reason", list(AbstentionReason))

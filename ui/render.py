@@ -82,9 +82,22 @@ def _answer(turn: Turn) -> str:
 def _sentence(line: Line, quotes: dict[int, Quote]) -> str:
     chips = "".join(chip(quotes[label]) for label in line.labels if label in quotes)
     return (
-        f'<p class="sentence {_known(line.support)}"><span class="words">{foreign(line.text)}'
+        f'<p class="sentence {_known(line.support)}"><span class="words">{_words(line)}'
         f"</span> {verdict(line)} {chips}</p>"
     )
+
+
+def _words(line: Line) -> str:
+    """Return the words of a sentence, its short answer bold."""
+    if line.short is None:
+        return foreign(line.text)
+    start, end = line.short
+    before, words, after = line.text[:start], line.text[start:end], line.text[end:]
+    if not foreign(words):
+        return foreign(line.text)
+    # `foreign` strips white space at either end.
+    gaps = [" " if edge.isspace() else "" for edge in (before[-1:], after[:1])]
+    return f"{foreign(before)}{gaps[0]}<strong>{foreign(words)}</strong>{gaps[1]}{foreign(after)}"
 
 
 def verdict(line: Line) -> str:

@@ -9,9 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    TypeAdapter,
+    ValidationError,
+)
 
-from rag import Answer, Citation, Evidence, Sentence
+from rag import Answer, Citation, Evidence, Sentence, Span
 
 MAX_TURNS = 30
 """Turns that a conversation keeps; older ones leave the page."""
@@ -60,16 +67,18 @@ class Line(_Stored):
     support: _Line
     reason: _Line
     score: Annotated[float, Field(ge=0, le=1)] | None = None
+    short: tuple[NonNegativeInt, NonNegativeInt] | None = None
 
     @classmethod
-    def of(cls, sentence: Sentence) -> Line:
-        """Take what the page shows of a sentence."""
+    def of(cls, sentence: Sentence, short: Span | None = None) -> Line:
+        """Take what the page shows of a sentence, and where the short answer stands in it."""
         return cls(
             text=sentence.text,
             labels=tuple(citation.label for citation in sentence.citations),
             support=sentence.verdict.support.value,
             reason=sentence.verdict.reason[:2_000],
             score=round(sentence.verdict.score, 4),
+            short=(short.start, short.end) if short else None,
         )
 
 
@@ -110,7 +119,10 @@ class Turn(_Stored):
         return cls(
             question=answer.question,
             standalone=answer.standalone_question,
-            lines=tuple(Line.of(sentence) for sentence in answer.sentences),
+            lines=tuple(
+                Line.of(sentence, None if number else answer.short_place)
+                for number, sentence in enumerate(answer.sentences)
+            ),
             withheld=tuple(Line.of(sentence) for sentence in answer.withheld),
             quotes=quotes_of(shown, [c for each in answer.withheld for c in each.citations]),
             reason=abstention.reason.value if abstention else None,
