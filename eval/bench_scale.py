@@ -62,7 +62,7 @@ class WordVectors:
     fingerprint = "bench-words-384"
 
     def __init__(self, *, timed: bool = False) -> None:
-        self._model = BundledEmbedder(threads=1)
+        self._model = BundledEmbedder()
         self._timed = timed
         self._directions: dict[str, NDArray[np.float32]] = {}
 
