@@ -85,7 +85,12 @@ Reading = tuple[tuple[Article, ...], tuple[Skip, ...]]
 
 
 def find_sources(corpus: Path) -> tuple[Source, ...]:
-    """Return the supported files of a folder and its subfolders, sorted by relative path.
+    """Return the supported files of a folder; takes and raises what `look_through` does."""
+    return look_through(corpus)[0]
+
+
+def look_through(corpus: Path) -> tuple[tuple[Source, ...], tuple[Skip, ...]]:
+    """Find the files of a folder and its subfolders, sorted by relative path.
 
     Hidden files and folders, ``README.md`` and links that lead out of the folder are left out.
 
@@ -93,6 +98,13 @@ def find_sources(corpus: Path) -> tuple[Source, ...]:
     ----------
     corpus : Path
         A folder, or a single file.
+
+    Returns
+    -------
+    sources : tuple of Source
+        Those that a reader is for.
+    skips : tuple of Skip
+        The others; beyond a few, their number.
 
     Raises
     ------
@@ -104,34 +116,21 @@ def find_sources(corpus: Path) -> tuple[Source, ...]:
         if corpus.is_file():
             if not _suffix(corpus.name):
                 raise CorpusError(f"{corpus} is not one of the supported files: {supported}")
-            return (_source(corpus, corpus.name),)
+            return (_source(corpus, corpus.name),), ()
         if not corpus.is_dir():
             raise CorpusError(f"there is no folder {corpus}: name the folder with your articles")
-        found = [source for source in _walk(corpus) if _suffix(source.path.name)]
+        files = sorted(_walk(corpus, corpus.resolve()), key=lambda source: source.relative)
     except OSError as error:
         raise CorpusError(f"can't read {error.filename or corpus}: {error.strerror}") from error
+    found = tuple(source for source in files if _suffix(source.path.name))
     if not found:
         raise CorpusError(f"{corpus} holds no articles: supported files are {supported}")
-    return tuple(found)
-
-
-def find_unsupported(corpus: Path) -> tuple[Skip, ...]:
-    """Return the files of a folder that no reader is for, sorted; beyond a few, their number.
-
-    Raises
-    ------
-    CorpusError
-        If the folder can't be read.
-    """
-    try:
-        names = [source.relative for source in _walk(corpus) if not _suffix(source.path.name)]
-    except OSError as error:
-        raise CorpusError(f"can't read {error.filename or corpus}: {error.strerror}") from error
-    skips = [Skip(name, f"is not one of {', '.join(SUPPORTED)}") for name in names]
+    names = [source.relative for source in files if not _suffix(source.path.name)]
+    skips = [Skip(name, f"is not one of {supported}") for name in names]
     more = len(skips) - _MAX_UNSUPPORTED
     if more > 0:
         skips[_MAX_UNSUPPORTED:] = [Skip(corpus.name, f"holds {more} more unsupported files")]
-    return tuple(skips)
+    return found, tuple(skips)
 
 
 def read_source(source: Source) -> Reading:
@@ -158,12 +157,7 @@ def read_source(source: Source) -> Reading:
     return (), (Skip(source.relative, reason),)
 
 
-def _walk(corpus: Path) -> list[Source]:
-    """Return every file below a folder that may be read, sorted by relative path."""
-    return sorted(_files(corpus, corpus.resolve()), key=lambda source: source.relative)
-
-
-def _files(corpus: Path, root: Path) -> Iterator[Source]:
+def _walk(corpus: Path, root: Path) -> Iterator[Source]:
     def fail(error: OSError) -> None:
         # A folder that can't be listed must not look like one whose articles were deleted.
         raise error

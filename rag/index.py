@@ -24,11 +24,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rag.catalogue import NewPassage
-from rag.corpus import Source, find_sources, find_unsupported
+from rag.corpus import Source, find_sources, look_through
 from rag.embed import Embedder
 from rag.errors import CorpusError
 from rag.lineage import page_key
-from rag.schema import Article, Passage, Progress, SyncReport
+from rag.schema import Article, Passage, Progress, Skip, SyncReport
 from rag.split import embedding_text, split_passages
 from rag.store import Store
 from rag.survey import Survey
@@ -92,7 +92,7 @@ def sync(
     shape = f"{READING_VERSION}:{max_tokens}:{overlap}"
     same_shape = catalogue.get_meta("shape") == shape
     live = catalogue.live()
-    found = _find(corpus, store)
+    found, unsupported = _find(corpus, store)
     survey = Survey(found, catalogue.files() if same_shape else {}, live if same_shape else {})
 
     written: dict[str, bool] = {}
@@ -133,7 +133,7 @@ def sync(
         removed=sum(name in live and live[name].page not in pages for name in gone),
         unchanged=len(kept - written.keys()),
         passages=passages,
-        skipped=survey.skips + (find_unsupported(corpus) if corpus and corpus.is_dir() else ()),
+        skipped=survey.skips + unsupported,
         seconds=time.perf_counter() - started,
     )
 
@@ -143,9 +143,12 @@ def has_downloads(folder: Path) -> bool:
     return any(path.is_file() for path in (folder / DOWNLOADS).glob("*/[!.]*"))
 
 
-def _find(corpus: Path | None, store: Store) -> tuple[Source, ...]:
+def _find(corpus: Path | None, store: Store) -> tuple[tuple[Source, ...], tuple[Skip, ...]]:
     downloads = store.folder / DOWNLOADS
-    found = () if corpus is None else find_sources(corpus)
+    found: tuple[Source, ...] = ()
+    unsupported: tuple[Skip, ...] = ()
+    if corpus is not None:
+        found, unsupported = look_through(corpus)
     if has_downloads(store.folder):
         found += tuple(
             Source(s.path, f"{DOWNLOADS}/{s.relative}", s.size, s.modified_ns)
@@ -153,7 +156,7 @@ def _find(corpus: Path | None, store: Store) -> tuple[Source, ...]:
         )
     if not found:
         raise CorpusError("nothing to sync; name a folder with your articles")
-    return found
+    return found, unsupported
 
 
 Batch = list[tuple[Article, tuple[Passage, ...]]]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag import corpus as corpus_module
-from rag.corpus import Source, find_sources, find_unsupported, read_source
+from rag.corpus import Source, find_sources, look_through, read_source
 from rag.dates import find_day, parse_day
 from rag.errors import CorpusError
 from rag.formats import parse_html, parse_markdown, parse_plain
@@ -586,11 +586,11 @@ def test_find_day_any_text_gives_a_day_or_none(text: str) -> None:
         assert found is None or 1600 <= found.year <= 2200
 
 
-def test_find_unsupported_names_files_that_no_reader_is_for(tmp_path: Path) -> None:
+def test_look_through_names_files_that_no_reader_is_for(tmp_path: Path) -> None:
     for name in ("a.md", "table.xlsx", ".hidden", "README.md", "deep/clip.mp4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("A heron stood by the mill.")
-    skips = find_unsupported(tmp_path)
+    _, skips = look_through(tmp_path)
     assert [skip.source for skip in skips] == ["deep/clip.mp4", "table.xlsx"]
     assert all(".md" in skip.reason for skip in skips)
     assert [source.relative for source in find_sources(tmp_path)] == ["a.md"]
