@@ -28,7 +28,46 @@ Logits = NDArray[np.float64]
 """Of shape (windows, labels)."""
 
 
-class OnnxChecker:
+class _Classifier:
+    """What both kinds of model do with the logits of their windows."""
+
+    _config: Mapping[str, Any]
+    _path: Path
+    _files: str
+    """What to look at when the model fails."""
+
+    @property
+    def name(self) -> str:
+        """Shown in verdicts."""
+        raise NotImplementedError
+
+    def support(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """Return a probability for each (sentence, evidence), in order.
+
+        Raises
+        ------
+        ModelError
+            If the model can't be loaded or run.
+        """
+        if not pairs:
+            return []
+        try:
+            logits, owners = self._run(pairs)
+        except Exception as error:  # these packages raise exceptions of their own
+            raise ModelError(
+                f"the checker {self.name} failed ({type(error).__name__}); "
+                f"check {self._files}, or unset RAG_CHECKER",
+                model=self.name,
+            ) from error
+        shares = _probabilities(logits, self._config, self._path)
+        return _best(shares, owners, len(pairs), self.name)
+
+    def _run(self, pairs: Sequence[tuple[str, str]]) -> tuple[Logits, list[int]]:
+        """Return the logits of all windows, and the pair that each window is of."""
+        raise NotImplementedError
+
+
+class OnnxChecker(_Classifier):
     """An ONNX model that classifies (evidence, sentence), run by onnxruntime on the CPU.
 
     The model is loaded on first use. Evidence too long for it is read in overlapping windows, and
@@ -49,14 +88,15 @@ class OnnxChecker:
     """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
-        self._file = _find_onnx(path)
-        folder = _folder_with(self._file.parent, "tokenizer.json")
+        self._path = _find_onnx(path)
+        self._files = f"the files beside {self._path.name}"
+        folder = _folder_with(self._path.parent, "tokenizer.json")
         self._tokenizer_file = folder / "tokenizer.json"
         self._config = _read_config(folder)
         self._threads = threads
         self._lock = threading.Lock()
         self._loaded: tuple[Any, Any] | None = None
-        _positive(self._config, None, self._file)
+        _positive(self._config, None, self._path)
         for package in ("onnxruntime", "tokenizers"):
             if importlib.util.find_spec(package) is None:
                 raise SettingsError(f"a checker in ONNX needs {package}: pip install {package}")
@@ -65,36 +105,19 @@ class OnnxChecker:
     def name(self) -> str:
         """The name of the model's folder, or of its file."""
         folder = self._tokenizer_file.parent.name
-        return self._file.stem if self._file.stem != "model" or not folder else folder
+        return self._path.stem if self._path.stem != "model" or not folder else folder
 
-    def support(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
-        """Return a probability for each (sentence, evidence), in order.
-
-        Raises
-        ------
-        ModelError
-            If the model can't be loaded or run.
-        """
-        if not pairs:
-            return []
-        try:
-            session, tokenizer = self._load()
-            pad = int(self._config.get("pad_token_id") or 0)
-            windows, owners = _windows(tokenizer, pairs)
-            logits = np.concatenate(
-                [
-                    _run(session, windows[start : start + _BATCH], pad)
-                    for start in range(0, len(windows), _BATCH)
-                ]
-            )
-        except Exception as error:  # onnxruntime and tokenizers raise exceptions of their own
-            raise ModelError(
-                f"the checker {self.name} failed ({type(error).__name__}); "
-                f"check the files beside {self._file.name}, or unset RAG_CHECKER",
-                model=self.name,
-            ) from error
-        shares = _probabilities(logits, self._config, self._file)
-        return _best(shares, owners, len(pairs), self.name)
+    def _run(self, pairs: Sequence[tuple[str, str]]) -> tuple[Logits, list[int]]:
+        session, tokenizer = self._load()
+        pad = int(self._config.get("pad_token_id") or 0)
+        windows, owners = _windows(tokenizer, pairs)
+        logits = np.concatenate(
+            [
+                _run(session, windows[start : start + _BATCH], pad)
+                for start in range(0, len(windows), _BATCH)
+            ]
+        )
+        return logits, owners
 
     def _load(self) -> tuple[Any, Any]:
         with self._lock:
@@ -111,13 +134,13 @@ class OnnxChecker:
                     _limit(self._config), stride=_OVERLAP_TOKENS, strategy="only_first"
                 )
                 session = onnxruntime.InferenceSession(
-                    str(self._file), options, providers=["CPUExecutionProvider"]
+                    str(self._path), options, providers=["CPUExecutionProvider"]
                 )
                 self._loaded = session, tokenizer
             return self._loaded
 
 
-class TransformersChecker:
+class TransformersChecker(_Classifier):
     """A sequence classifier in a folder of transformers, run by PyTorch; neither comes with this.
 
     Behaves as `OnnxChecker`. No code of the folder is run.
@@ -135,6 +158,7 @@ class TransformersChecker:
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
         self._path = path
+        self._files = f"the folder {path}"
         self._threads = threads
         self._config = _read_config(path)
         self._lock = threading.Lock()
@@ -150,27 +174,6 @@ class TransformersChecker:
     def name(self) -> str:
         """The name of the folder."""
         return self._path.resolve().name
-
-    def support(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
-        """Return a probability for each (sentence, evidence), in order.
-
-        Raises
-        ------
-        ModelError
-            If the model can't be loaded or run.
-        """
-        if not pairs:
-            return []
-        try:
-            logits, owners = self._run(pairs)
-        except Exception as error:  # whatever PyTorch and transformers raise
-            raise ModelError(
-                f"the checker {self.name} failed ({type(error).__name__}); "
-                f"check the folder {self._path}, or unset RAG_CHECKER",
-                model=self.name,
-            ) from error
-        shares = _probabilities(logits, self._config, self._path)
-        return _best(shares, owners, len(pairs), self.name)
 
     def _run(self, pairs: Sequence[tuple[str, str]]) -> tuple[Logits, list[int]]:
         import torch
