@@ -34,7 +34,7 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[1]
 QUESTIONS = ROOT / "eval" / "questions" / "summit.jsonl"
-_FLAGS = (
+CHROMIUM_FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -76,7 +76,7 @@ def browser_page(address: str) -> Iterator[Any]:
     if chromium is None:
         raise SystemExit("no chromium on the PATH; install Debian's package")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(_FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
         opened = browser.new_page()
         opened.goto(address)
         opened.wait_for_selector("#question textarea")

@@ -21,6 +21,7 @@ from rag.compose import compose, recite
 from rag.conversation import Turn, standalone_question
 from rag.embed import BundledEmbedder, Embedder, EndpointEmbedder, Vectors, verify_weights
 from rag.errors import DatelineError, IntegrityError, ModelError, QuestionError, UserError
+from rag.features import describe
 from rag.filtered import NearestSearch
 from rag.llm import LLM, configured_llm
 from rag.prompts import Message
@@ -647,7 +648,8 @@ class Assistant:
     ) -> tuple[Candidate, ...]:
         catalogue = self._store.catalogue
         (asked,) = self._stemmer.stems([" ".join(search_terms(question))])
-        return select(
+        passages = [hit.passage for hit in hits]
+        found = describe(
             question,
             vector,
             hits,
@@ -655,9 +657,9 @@ class Assistant:
             stemmer=self._stemmer,
             frequencies=catalogue.document_frequencies(asked),
             passages=catalogue.count_words(),
-            model=self._selection,
-            reader=self._reader,
+            readings=self._reader.read(question, passages) if self._reader else None,
         )
+        return select(found, self._selection)
 
     def _require_exact(self, sentences: tuple[Sentence, ...]) -> None:
         for sentence in sentences:

@@ -18,12 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rag.embed import Embedder
-from rag.features import FEATURES, READ_FEATURES, Described, Matrix, describe
-from rag.reader import Reader
-from rag.schema import Article, Hit, Span
+from rag.features import FEATURES, READ_FEATURES, Described, Matrix
+from rag.schema import Article, Span
 from rag.trees import Trees
-from rag.words import Stemmer
 
 MODEL_FILE = Path(__file__).parent / "models" / "selection.json"
 
@@ -160,57 +157,21 @@ def standing(ranks: Matrix) -> Matrix:
     return np.stack([ranks, np.clip(lead, -5.0, 5.0), np.full(len(ranks), total)], axis=1)
 
 
-def select(
-    question: str,
-    vector: npt.NDArray[np.float32],
-    hits: Sequence[Hit],
-    *,
-    embedder: Embedder,
-    stemmer: Stemmer,
-    frequencies: Mapping[str, int],
-    passages: int,
-    model: SelectionModel,
-    reader: Reader | None,
-) -> tuple[Candidate, ...]:
-    """Rank the sentences of the passages found.
+def select(found: Described, model: SelectionModel) -> tuple[Candidate, ...]:
+    """Rank described sentences.
 
     Parameters
     ----------
-    question : str
-    vector : ndarray of float32, shape (dimensions,)
-        The question's unit vector.
-    hits : sequence of Hit
-        Best first.
-    embedder : Embedder
-    stemmer : Stemmer
-    frequencies : mapping of str to int
-        In how many passages each stem of the question stands; a stem left out stands in none.
-    passages : int
-        How many passages there are.
+    found : Described
     model : SelectionModel
-        Fitted with the reader's features if there is a reader, without them if not.
-    reader : Reader or None
+        Fitted with the reader's features if they were described with readings, without them if
+        not.
 
     Returns
     -------
     tuple of Candidate
-        Best first; at most `rag.features.EMBEDDED` of them; empty without hits.
+        Best first; empty without sentences.
     """
-    found = describe(
-        question,
-        vector,
-        hits,
-        embedder=embedder,
-        stemmer=stemmer,
-        frequencies=frequencies,
-        passages=passages,
-        readings=reader.read(question, [hit.passage for hit in hits]) if reader else None,
-    )
-    return candidates_of(found, model)
-
-
-def candidates_of(found: Described, model: SelectionModel) -> tuple[Candidate, ...]:
-    """Return described sentences as candidates, best first."""
     if not found.sentences:
         return ()
     ranks, probabilities = model.judge(found.features)

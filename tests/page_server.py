@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from eval.bench_page import CHROMIUM_FLAGS
 from rag import Assistant
 from ui.desk import Desk
 from ui.limits import Rate
@@ -24,15 +25,6 @@ from ui.serve import address_of, make_app
 ROOT = Path(__file__).parents[1]
 CORPUS = ROOT / "corpus"
 CHROMIUM = shutil.which("chromium")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 ANY = Rate(burst=100_000, per_second=1_000.0)
 
 
@@ -108,7 +100,7 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_FLAGS))
         yield browser
         browser.close()
 

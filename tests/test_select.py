@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rag.features import EMBEDDED, FEATURES, READ_FEATURES, Described, describe
 from rag.reader import Reading
 from rag.schema import Article, Hit, Passage, Span
-from rag.select import Caution, candidates_of, selection_model, standing
+from rag.select import Caution, select, selection_model, standing
 from rag.sentences import split_sentences
 from rag.words import Stemmer
 
@@ -107,7 +107,7 @@ def test_describe_keeps_a_sentence_that_only_the_reader_found() -> None:
 def test_candidates_are_ordered_and_their_probabilities_are_such(with_reader: bool) -> None:
     readings = [reading(3.0, -1.0, -2.0)] if with_reader else None
     found = described("How many visas does Japan issue a year?", hits_of(TEXT), readings)
-    candidates = candidates_of(found, selection_model(with_reader=with_reader))
+    candidates = select(found, selection_model(with_reader=with_reader))
     assert [c.rank_score for c in candidates] == sorted(
         (c.rank_score for c in candidates), reverse=True
     )
@@ -118,7 +118,7 @@ def test_candidates_are_ordered_and_their_probabilities_are_such(with_reader: bo
 @pytest.mark.parametrize("readings", [None, ()])
 def test_no_hits_give_no_candidates(readings: tuple[Reading, ...] | None) -> None:
     found = described("How many?", (), readings)
-    assert candidates_of(found, selection_model(with_reader=readings is not None)) == ()
+    assert select(found, selection_model(with_reader=readings is not None)) == ()
 
 
 @pytest.mark.parametrize("with_reader", [True, False])
