@@ -32,8 +32,12 @@ LOCK_SECONDS = 0.5
 RETRY_SECONDS = 30.0
 CATALOGUE = "catalogue.sqlite3"
 
-# A healthy graph may miss a rare vector (5 of 3,500 were seen), a damaged one misses most.
-SAMPLE = 32
+# Up to here every vector is looked for (0.13 s for 1,000) and must be found: a graph that was
+# changed many times may lose the only way to one, and one made anew never did.
+LOOKED_FOR_ALL = 1_000
+# Beyond, a sample: a healthy graph may miss a rare vector (5 of 3,500 were seen), a damaged one
+# misses most.
+SAMPLE = 64
 FOUND_AT_LEAST = 0.9
 
 # Vectors deleted since the index was built, at which it is built anew: this, or as many as live.
@@ -196,7 +200,8 @@ class Store:
         The graph keeps what was deleted as dead ends, until some vectors can't be reached.
         """
         dead = self.catalogue.count_gone() - int(self.catalogue.get_meta("gone") or 0)
-        if dead > max(WORN_LEAST, self.catalogue.count_passages()):
+        worn = dead > max(WORN_LEAST, self.catalogue.count_passages())
+        if worn or (self._vectors is not None and not self._is_healthy(self._vectors)):
             # The worn index is kept if there is no room for another.
             with suppress(StoreError):
                 self.rebuild()
@@ -233,12 +238,11 @@ class Store:
             Check("words", words == live, f"{words} of {live} passages in the full-text index"),
         ]
         try:
-            found, count = self._share_found(self.vectors), self.vectors.count()
+            (found, enough), count = self._look_for_vectors(self.vectors), self.vectors.count()
         except StoreError as error:
             return (*checks, Check("vectors", False, str(error)))
-        detail = f"{count} vectors; {found:.0%} of a sample find themselves"
-        well = found >= FOUND_AT_LEAST and count == live
-        return (*checks, Check("vectors", well, detail))
+        detail = f"{count} vectors; {found:.0%} of those looked for find themselves"
+        return (*checks, Check("vectors", enough and count == live, detail))
 
     def rebuild(self) -> None:
         """Make the vector index anew from the catalogue.
@@ -269,7 +273,7 @@ class Store:
         try:
             vectors = VectorIndex(self.folder / name)
             self._mend(vectors)
-            if self._share_found(vectors) >= FOUND_AT_LEAST:
+            if self._is_healthy(vectors):
                 return vectors
         except StoreError:
             pass  # What Chroma can't open is rebuilt, into another folder.
@@ -289,9 +293,17 @@ class Store:
         if vectors.folder is not None:
             self.catalogue.set_meta("seal", quick_seal(vectors.folder))
 
-    def _share_found(self, vectors: VectorIndex) -> float:
+    def _is_healthy(self, vectors: VectorIndex) -> bool:
+        return self._look_for_vectors(vectors)[1]
+
+    def _look_for_vectors(self, vectors: VectorIndex) -> tuple[float, bool]:
+        """Return the share of vectors that find themselves, and whether that is enough."""
         ids = self.catalogue.passage_ids()
-        return vectors.finds(*self.catalogue.vectors(ids[:: max(1, len(ids) // SAMPLE)]))
+        if len(ids) <= LOOKED_FOR_ALL:
+            found = vectors.finds(*self.catalogue.vectors(ids))
+            return found, found == 1.0
+        found = vectors.finds(*self.catalogue.vectors(ids[:: len(ids) // SAMPLE]))
+        return found, found >= FOUND_AT_LEAST
 
     def _rebuild(self) -> VectorIndex:
         # Into a new folder: what is damaged may be held open, and may be wanted for a report.
@@ -341,7 +353,7 @@ class Store:
         try:
             if not anew:
                 self._mend(vectors)
-                anew = self._share_found(vectors) < FOUND_AT_LEAST
+                anew = not self._is_healthy(vectors)
             if anew:
                 vectors.clear()
                 self._fill(vectors)

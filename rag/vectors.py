@@ -211,17 +211,20 @@ class VectorIndex:
         VectorIndexError
             If Chroma fails.
         """
+        return self._query(vector[None, :], k=k)[0]
+
+    def _query(self, vectors: Vectors, *, k: int) -> list[list[tuple[int, float]]]:
         try:
             found: Any = self._collection.query(
-                query_embeddings=vector[None, :],
+                query_embeddings=vectors,
                 n_results=k,
                 include=["distances"],
             )
         except Exception as error:
             raise self._silent(error) from error
         return [
-            (int(name), 1.0 - distance)
-            for name, distance in zip(found["ids"][0], found["distances"][0], strict=True)
+            [(int(name), 1.0 - distance) for name, distance in zip(names, distances, strict=True)]
+            for names, distances in zip(found["ids"], found["distances"], strict=True)
         ]
 
     def ids(self) -> set[int]:
@@ -265,11 +268,12 @@ class VectorIndex:
         """Return the share, in [0, 1], of the given vectors that find themselves."""
         if not ids:
             return 1.0
-        # The nearest few, since copies of a passage share a vector.
+        # The nearest few, since copies of a passage share a vector and may crowd one out; in one
+        # call, since a call costs ten times what a search among a hundred costs.
         hits = 0
-        for passage_id, vector in zip(ids, vectors, strict=True):
-            found = self.search(vector, k=5)
-            hits += any(i == passage_id or cosine > 0.9999 for i, cosine in found)
+        for passage_id, near in zip(ids, self._query(vectors, k=5), strict=True):
+            same = [i for i, cosine in near if cosine > 0.9999]
+            hits += passage_id in same or len(same) == 5
         return hits / len(ids)
 
 
