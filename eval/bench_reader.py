@@ -24,6 +24,7 @@ from eval.adapters import load
 from eval.bench_retrieval import right_sentences
 from eval.cli import write_corpus
 from eval.intervals import Estimate, bootstrap, proportion
+from eval.plots import Plot, reliability_plot
 from eval.predict import predict
 from eval.questions import read_questions
 from eval.score import score as score_run
@@ -87,8 +88,8 @@ def answerable(found: Sequence[Found], held: HeldOut, origin: str) -> dict[str, 
     return {f"{origin}_answerable_auroc": Estimate(value, low, high, len(of)).to_dict()}
 
 
-def measure_held_out(data: Path) -> dict[str, dict[str, Any]]:
-    """Measure on squad2 and clapnq."""
+def measure_held_out(data: Path) -> tuple[dict[str, dict[str, Any]], Plot]:
+    """Measure on squad2 and clapnq; the plot is of the product's confidence there."""
     reader = Reader(THREADS)
     with_reader, own_read = gather(data, reader), gather(data, reader, own=True)
     alone, own_alone = gather(data, None), gather(data, None, own=True)
@@ -110,27 +111,38 @@ def measure_held_out(data: Path) -> dict[str, dict[str, Any]]:
             i for i, f in enumerate(found) if f.asked.origin == "squad2" and f.asked.answerable
         ]
         first = sum(bool(found[i].right[np.argmax(held.ranks[i])]) for i in known)
+        probability, answers = held_out_probability(found, held), held.right.tolist()
+        if name == "reader":
+            plot = reliability_plot(probability, answers)
         made.setdefault(name, {}).update(
             {
                 "squad2_first_within_paragraph": firsts_within(own, found, way).to_dict(),
                 "squad2_first_of_all": proportion(first, len(known)).to_dict(),
                 **answerable(found, held, "squad2"),
                 **answerable(found, held, "clapnq"),
-                **calibration_error(found, held),
+                **calibration_error(found, probability, answers),
             }
         )
-    return made
+    return made, plot
 
 
-def calibration_error(found: Sequence[Found], held: HeldOut) -> dict[str, Any]:
-    """Return the expected calibration error, each title calibrated without itself."""
+def held_out_probability(found: Sequence[Found], held: HeldOut) -> list[float]:
+    """Return how probably each first sentence is right, calibrated on the other titles."""
     folds = np.array(in_folds(found))
     probability = np.zeros(len(found))
     for fold in sorted(set(folds.tolist())):
         inside = folds == fold
         points = np.array(calibrate(held.logits[~inside], held.right[~inside]))
         probability[inside] = np.interp(held.logits[inside], *points.T)
-    statistic = ece(probability.tolist(), held.right.tolist())
+    made: list[float] = probability.tolist()
+    return made
+
+
+def calibration_error(
+    found: Sequence[Found], probability: Sequence[float], right: Sequence[bool]
+) -> dict[str, Any]:
+    """Return the expected calibration error, its interval by drawing whole articles."""
+    statistic = ece(probability, right)
     value = float(statistic(np.ones((1, len(found))))[0])
     low, high = bootstrap({"ece": statistic}, [f.asked.own for f in found])["ece"]
     return {"calibration_error": Estimate(value, low, high, len(found)).to_dict()}
@@ -171,11 +183,11 @@ def main() -> None:
     """Print the figures, and write them where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the public sets")
-    parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--out", type=Path, help="JSON file to write; a plot goes beside it")
     options = parser.parse_args()
     if not (options.data / "squad2").is_dir():
         raise SystemExit(f"bench_reader: no squad2 under {options.data}; nothing was measured")
-    figures = measure_held_out(options.data)
+    figures, plot = measure_held_out(options.data)
     models = {
         "plain": (as_model(figures["plain"].pop("model"), FEATURES), False),
         "features": (selection_model(with_reader=False), False),
@@ -187,6 +199,8 @@ def main() -> None:
             print(json.dumps({system: figures[system]}, indent=1), flush=True)
     if options.out:
         options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        options.out.with_suffix(".reliability.svg").write_text(plot.svg, encoding="utf-8")
+        options.out.with_suffix(".reliability.csv").write_text(plot.csv, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from eval.checker import word_overlap
 from eval.intervals import Estimate, Statistic, Weights, bootstrap, bounded, proportion
 from eval.jsonl import write_json
 from eval.mutate import MUTATIONS, PARAPHRASES, Change
+from eval.plots import reliability_plot
 from rag import EvaluationError, Support, Verifier, split_sentences
 from rag.support import Logistic, support_model
 
@@ -66,7 +67,16 @@ class Counted:
         )
 
 
-def measure_set(name: str, data: Path) -> dict[str, Estimate]:
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The figures of one set by name, and the scores and labels that they were made of."""
+
+    figures: dict[str, Estimate]
+    scores: list[float]
+    labels: list[bool]
+
+
+def measure_set(name: str, data: Path) -> Measured:
     """Score one set with and without vectors, and estimate every figure of its row."""
     pairs = load_pairs(name, data)
     labels = [pair.supported for pair in pairs]
@@ -99,7 +109,7 @@ def measure_set(name: str, data: Path) -> dict[str, Estimate]:
         blind = auroc([*scores, *[0.0] * len(missing)], [*labels, *missing])
         clusters = [*(pair.cluster for pair in pairs), *map(str, range(-len(missing), 0))]
         made |= _estimates({"auroc_with_addresses": blind}, clusters)
-    return made
+    return Measured(made, scores, labels)
 
 
 def _scores(pairs: Sequence[Pair], verifier: Verifier) -> list[float]:
@@ -142,7 +152,7 @@ def _address_labels(data: Path) -> list[bool]:
     return labels
 
 
-def report_sets(data: Path) -> dict[str, dict[str, Estimate]]:
+def report_sets(data: Path) -> dict[str, Measured]:
     """Print a row for each set that is found."""
     print(
         f"{'set':10} {'n':>5} {'supported':>9} | AUROC: words found, score without vectors, "
@@ -152,11 +162,11 @@ def report_sets(data: Path) -> dict[str, dict[str, Estimate]]:
     found = {}
     for name in sorted(CHECKER_SETS, key=lambda each: each in TRAINED):
         try:
-            made = measure_set(name, data)
+            found[name] = measure_set(name, data)
         except EvaluationError as error:
             print(f"{name:10} skipped: {error}")
             continue
-        found[name] = made
+        made = found[name].figures
         star = "*" if name in TRAINED else ""
         print(
             f"{name + star:10} {made['auroc'].n:5} {made['supported'].value:9.3f} | "
@@ -298,13 +308,13 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=150, help="articles to leave out first")
     parser.add_argument("--show", type=int, default=0, help="wrong verdicts to print for each row")
     parser.add_argument("--only", choices=("sets", "changes", "speed"), help="one part only")
-    parser.add_argument("--out", type=Path, help="JSON file of the figures")
+    parser.add_argument("--out", type=Path, help="JSON file of the figures; a plot goes beside it")
     options = parser.parse_args()
     figures: dict[str, Any] = {"checker": Verifier.open("off").name}
     print(f"checked by {figures['checker']}")
-    if options.only in (None, "sets"):
-        for name, made in report_sets(options.data).items():
-            figures[name] = {key: estimate.to_dict() for key, estimate in made.items()}
+    sets = report_sets(options.data) if options.only in (None, "sets") else {}
+    for name, measured in sets.items():
+        figures[name] = {key: estimate.to_dict() for key, estimate in measured.figures.items()}
     if options.only == "sets" or not (options.data / "allsides").is_dir():
         if options.only != "sets":
             print("changes and speed skipped: no folder allsides in the data folder")
@@ -317,6 +327,14 @@ def main() -> None:
             figures["changes"] = {name: estimate.to_dict() for name, estimate in made.items()}
     if options.out:
         write_json(options.out, figures)
+        calibrated = [sets[name] for name in TRAINED if name in sets]
+        if calibrated:
+            plot = reliability_plot(
+                [score for each in calibrated for score in each.scores],
+                [label for each in calibrated for label in each.labels],
+            )
+            options.out.with_suffix(".reliability.svg").write_text(plot.svg, encoding="utf-8")
+            options.out.with_suffix(".reliability.csv").write_text(plot.csv, encoding="utf-8")
 
 
 if __name__ == "__main__":

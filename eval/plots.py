@@ -166,16 +166,18 @@ def _risk_coverage(scored: Scored) -> Plot | None:
 
 def _reliability(scored: Scored) -> Plot | None:
     kept, values = confidences(scored.rows)
-    if not kept:
-        return None
-    bins = equal_mass_bins(values)
+    return reliability_plot(values, [row.right for row in kept]) if kept else None
+
+
+def reliability_plot(confidence: Sequence[float], right: Sequence[bool]) -> Plot:
+    """Return the plot of how often each height of confidence, in [0, 1], was right."""
     points = [
         (
-            float(np.mean([values[i] for i in members])),
-            float(np.mean([kept[i].right for i in members])),
+            float(np.mean([confidence[i] for i in members])),
+            float(np.mean([right[i] for i in members])),
             len(members),
         )
-        for members in bins
+        for members in equal_mass_bins(confidence)
     ]
 
     def draw(axes: Axes) -> None:

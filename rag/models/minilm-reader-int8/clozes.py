@@ -11,9 +11,19 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from examples import Example, Place, cloze_passages, holds, nearest, normal, with_gold
+from examples import (
+    Example,
+    Place,
+    cloze_passages,
+    holds,
+    names_by_title,
+    nearest,
+    normal,
+    swapped,
+    with_gold,
+)
 
-COUNT, SEED = 10_500, 17
+COUNT, SEED = 7_000, 17
 OTHER_SHARE = 0.25
 
 _MONTH = (
@@ -174,6 +184,7 @@ def clozes(data: Path) -> list[Example]:
             question, (first, last) = found
             made.append((i, question, (start + first, start + last)))
     alike = nearest(windows, [question for _, question, _ in made], 16)
+    names = names_by_title(windows)
     examples = []
     for (i, question, place), near in zip(made, alike, strict=True):
         answer = windows[i].text[slice(*place)]
@@ -199,7 +210,9 @@ def clozes(data: Path) -> list[Example]:
             if match:
                 window = with_gold(told[0], match.span())
         others = [windows[j] for j, _ in near if j != i and not holds(windows[j], [normal(answer)])]
+        pool = sorted(names[window.title] | names[draw.choice(windows).title])
+        changed = swapped(question, pool, draw)
         examples.append(
-            Example(question, window, tuple(others[:3]), None, "allsides", "cloze", OTHER_SHARE)
+            Example(question, window, tuple(others[:3]), changed, "allsides", "cloze", OTHER_SHARE)
         )
     return examples

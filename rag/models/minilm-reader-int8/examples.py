@@ -123,6 +123,23 @@ def cut(
     return tuple(windows)
 
 
+def without_golds(window: Window) -> Window | None:
+    """Return the window without the sentences that hold a gold answer; None if little is left."""
+    kept = [
+        (start, end)
+        for start, end in window.sentences
+        if not any(start < last and first < end for first, last in window.golds)
+    ]
+    if len(kept) < 2:
+        return None
+    places, text = [], ""
+    for start, end in kept:
+        text += " " if text else ""
+        places.append((len(text), len(text) + end - start))
+        text += window.text[start:end]
+    return Window(window.title, text, tuple(places), (), window.source)
+
+
 def read_squad(data: Path) -> tuple[list[Question], list[Window]]:
     """Read SQuAD 2.0: questions, and the windows of all paragraphs."""
     questions: list[Question] = []
@@ -214,15 +231,21 @@ def swapped(question: str, names: Sequence[str], draw: random.Random) -> str | N
     return question[: match.start()] + new + question[match.end() :]
 
 
+def names_by_title(windows: Sequence[Window]) -> dict[str, set[str]]:
+    """Return the names inside sentences of each title's windows."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for window in windows:
+        inside = re.finditer(r"(?<=[a-z] )[A-Z][\w'-]+(?: [A-Z][\w'-]+)*", window.text)
+        names[window.title].update(match.group() for match in inside)
+    return names
+
+
 def examples(
     questions: Sequence[Question], windows: Sequence[Window], draw: random.Random
 ) -> list[Example]:
     """Return questions with windows that look alike, and with swapped names and numbers."""
     alike = nearest(windows, [asked.question for asked in questions])
-    names: dict[str, set[str]] = defaultdict(set)
-    for window in windows:
-        inside = re.finditer(r"(?<=[a-z] )[A-Z][\w'-]+(?: [A-Z][\w'-]+)*", window.text)
-        names[window.title].update(match.group() for match in inside)
+    names = names_by_title(windows)
     made = []
     for asked, found in zip(questions, alike, strict=True):
         golds = [normal(answer) for answer in asked.answers]

@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from clozes import clozes
-from examples import Example, Window, examples, read_nq, read_squad
+from examples import Example, Window, examples, read_nq, read_squad, without_golds
 from network import MAX_TOKENS, Reader
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokens import encoded, sequence
 from torch import Tensor
 
@@ -36,6 +36,8 @@ WARM_UP = 0.06
 HEAD_RATE = 5.0  # times the rate of the encoder: the head starts from nothing
 ATTENTION_RANGE = 8.0
 SWAPPED_SHARE = 0.35
+GONE_SHARE = 0.25
+PASSES = 4
 STEP = 16
 SEED = 11
 
@@ -50,14 +52,11 @@ class Stage:
     passes : int
     rate : float
         Highest learning rate of the encoder.
-    limit : float
-        Share of the steps after which to stop; the rate falls as if there were all of them.
     """
 
     examples: Sequence[Example]
     passes: int
     rate: float
-    limit: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,11 @@ class Batch:
 
 
 def grouped(example: Example, draw: random.Random) -> list[Group]:
-    """Return what is read together: the window, often another, and the swapped question."""
+    """Return what is read together: the window, often another; and questions without an answer.
+
+    Those are the question with another name or number, the question of a window that looks alike,
+    and the question of its own window without the sentence that answers.
+    """
     group: Group = [(example.question, example.window, True)]
     share = example.other_share if example.window.golds else 0.15
     if example.others and draw.random() < share:
@@ -83,6 +86,11 @@ def grouped(example: Example, draw: random.Random) -> list[Group]:
     groups = [group]
     if example.swapped and draw.random() < SWAPPED_SHARE:
         groups.append([(example.swapped, example.window, False)])
+    if example.window.golds and draw.random() < GONE_SHARE:
+        rest = without_golds(example.window)
+        choices = [*example.others[:2], *([rest, rest] if rest else [])]
+        if choices:
+            groups.append([(example.question, draw.choice(choices), False)])
     return groups
 
 
@@ -203,7 +211,7 @@ def train(model: Reader, stage: Stage) -> None:
     work = [batch for _ in range(stage.passes) for batch in batches(stage.examples, draw)]
     started = time.monotonic()
     losses: list[float] = []
-    for step, groups in enumerate(work[: round(stage.limit * len(work))]):
+    for step, groups in enumerate(work):
         warm = min(1.0, (step + 1) / (WARM_UP * len(work)))
         share = warm * max(0.02, 1 - step / len(work))
         for parameters, factor in zip(optimizer.param_groups, factors, strict=True):
@@ -232,33 +240,30 @@ def halves(chosen: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     )
 
 
-def stages(
-    news: list[Example], squad: list[Example], some_nq: list[Example], nq: list[Example]
-) -> tuple[Stage, ...]:
-    """Return the stages that the shipped weights went through."""
-    return (
-        Stage(news[:4_500], 1, 1e-4, limit=0.875),
-        Stage([*squad, *some_nq], 2, 8e-5),
-        Stage([*squad, *nq], 1, 6e-5),
-    )
-
-
 def main() -> None:
     """Train, and write the weights."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the public sets")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
+    parser.add_argument("--half", action="store_true", help="leave every other title unseen")
+    parser.add_argument(
+        "--clozes", type=Path, required=True, help="weights after the clozes; made if missing"
+    )
+    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(arguments.threads)
     draw = random.Random(7)
-    _, squad = halves(examples(*read_squad(arguments.data), draw))
-    nq = examples(*read_nq(arguments.data), draw)
-    _, some_nq = halves(nq)
-    news = clozes(arguments.data)
-    random.Random(1).shuffle(news)
     model = Reader()
-    for stage in stages(news, squad, some_nq, nq):
-        train(model, stage)
+    if arguments.clozes.exists():
+        model.load_state_dict(load_file(arguments.clozes))
+    else:
+        train(model, Stage(clozes(arguments.data), 1, 1e-4))
+        save_file(model.state_dict(), arguments.clozes)
+    squad = examples(*read_squad(arguments.data), draw)
+    if arguments.half:
+        _, squad = halves(squad)
+    nq = examples(*read_nq(arguments.data), draw)
+    train(model, Stage([*squad, *nq], PASSES, 8e-5))
     save_file(model.state_dict(), arguments.out)
 
 
