@@ -30,7 +30,7 @@ from eval.jsonl import write_json
 from eval.mutate import MUTATIONS, PARAPHRASES, Change
 from eval.plots import reliability_plot
 from rag import EvaluationError, Support, Verifier, split_sentences
-from rag.support import Logistic, support_model
+from rag.checking.support import Logistic, support_model
 
 SEED: Final = 20250823
 DRAWS: Final = 2_000

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rag.chat import Chat
-    from rag.checkers import Checker
+    from rag.checking.checkers import Checker
     from rag.errors import (
         CorpusError,
         DatelineError,
@@ -126,7 +126,7 @@ __all__ = [
 _MODULES = {
     "Assistant": "rag.pipeline",
     "Chat": "rag.chat",
-    "Checker": "rag.checkers",
+    "Checker": "rag.checking.checkers",
     "Settings": "rag.settings",
     "Verifier": "rag.verify",
     "check_sentence": "rag.verify",

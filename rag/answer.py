@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rag.facts import Facts, read_facts
+from rag.checking.facts import Facts, read_facts
 from rag.schema import Citation, Evidence, Sentence, Support, Verdict
 from rag.select import Candidate
 from rag.verify import check_sentence

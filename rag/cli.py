@@ -429,7 +429,7 @@ def _write_citation(citation: Citation, *, as_json: bool, standing: str = "curre
 
 def _corpus(path: str, store: Path | None, *, allow_network: bool) -> Path | None:
     """Return the folder to sync; what an address gives is fetched into the store first."""
-    from rag.fetch import fetch, is_address, save
+    from rag.sources.fetch import fetch, is_address, save
 
     if not is_address(path):
         return Path(path)

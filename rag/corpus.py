@@ -19,13 +19,13 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from rag.archive import members
-from rag.clean import clean_line, clean_text, decode, refuse_binary
-from rag.dates import parse_day
 from rag.errors import CorpusError
-from rag.formats import Content, field, parse_html, parse_markdown, parse_plain, web_address
-from rag.isolate import KINDS, extract
 from rag.schema import Article, Skip
+from rag.sources.archive import members
+from rag.sources.clean import clean_line, clean_text, decode, refuse_binary
+from rag.sources.dates import parse_day
+from rag.sources.formats import Content, field, parse_html, parse_markdown, parse_plain, web_address
+from rag.sources.isolate import KINDS, extract
 
 # A file that holds one article; above it the file is no article.
 MAX_FILE_BYTES = 32 * 2**20

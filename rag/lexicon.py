@@ -1,7 +1,7 @@
 """Word lists that the support checker reads English with: closed classes, written by hand.
 
 Each list holds lower-case words. Where a list is compared with stems (`OPPOSITES`, `LIGHT`), it
-is stemmed once in `rag.facts`.
+is stemmed once in `rag.checking.facts`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from rag import index, upkeep
 from rag.answer import extract, nearest, without_copies
 from rag.calls import Budget, GuardedModel, Limits
 from rag.chat import Chat
-from rag.checkers import Checker, LlmChecker, configured_checker
+from rag.checking.checkers import Checker, LlmChecker, configured_checker
 from rag.citations import parse_address
 from rag.compose import compose, recite
 from rag.conversation import Turn, standalone_question
@@ -124,8 +124,8 @@ class Assistant:
             What embeds texts; by default the bundled model, or the endpoint of the settings.
         checker : Checker, optional
             What judges, beside the package's own rules and score, whether evidence supports a
-            drafted sentence: anything with `name` and `support` as in `rag.checkers.Checker`. By
-            default the one that ``RAG_CHECKER`` names, if any.
+            drafted sentence: anything with `name` and `support` as in
+            `rag.checking.checkers.Checker`. By default the one that ``RAG_CHECKER`` names, if any.
 
         Raises
         ------

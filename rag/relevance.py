@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from rag.answertype import AnswerType, answer_type, holds
-from rag.facts import read_facts
+from rag.checking.facts import read_facts
 
 # Words for the material in the prompt.
 _MATERIAL = frozenset(

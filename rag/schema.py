@@ -254,8 +254,8 @@ class Verdict:
         What decided it: which number, name, date or negation; ``"verbatim"`` for a quote.
     score : float
         Probability in [0, 1] that people would call the sentence supported: 1 for a quote, and
-        calibrated otherwise (`rag.support`; fitted where 53 % of claims were). The verdict is
-        stricter: a missing number counts whatever the score.
+        calibrated otherwise (`rag.checking.support`; fitted where 53 % of claims were). The
+        verdict is stricter: a missing number counts whatever the score.
     """
 
     support: Support

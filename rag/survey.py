@@ -17,9 +17,9 @@ from datetime import date
 from rag.catalogue import SourceOf
 from rag.corpus import Source, read_source
 from rag.holdings import FileRecord, Live
-from rag.isolate import MISSING_PACKAGE
 from rag.lineage import page_key, text_hash
 from rag.schema import Article, Skip
+from rag.sources.isolate import MISSING_PACKAGE
 
 Reading = tuple[tuple[Article, ...], tuple[Skip, ...]]
 

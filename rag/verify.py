@@ -1,10 +1,10 @@
 """Decide whether cited evidence supports a sentence, by rules and a score; say what decided it.
 
-A sentence is read into facts (`rag.facts`) and each fact is looked for in the evidence. A number,
-date, name or quotation that isn't there, or that someone else said, makes the sentence
+A sentence is read into facts (`rag.checking.facts`) and each fact is looked for in the evidence.
+A number, date, name or quotation that isn't there, or that someone else said, makes the sentence
 unsupported, however similar the words are; opposite polarity or direction contradicts it. Only
-then do the words count, or a checker that was plugged in (`rag.checkers`). The score is a
-calibrated probability (`rag.support`).
+then do the words count, or a checker that was plugged in (`rag.checking.checkers`). The score is a
+calibrated probability (`rag.checking.support`).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Final
 
-from rag.attest import Finding, Severity
-from rag.facts import Facts, read_facts
-from rag.nearness import Nearness
-from rag.overlap import Overlap, compare, is_verbatim, measures
+from rag.checking.attest import Finding, Severity
+from rag.checking.facts import Facts, read_facts
+from rag.checking.nearness import Nearness
+from rag.checking.overlap import Overlap, compare, is_verbatim, measures
+from rag.checking.support import SupportModel, blend, support_model
 from rag.schema import Citation, Support, Verdict
-from rag.support import SupportModel, blend, support_model
 
 if TYPE_CHECKING:
-    from rag.checkers import Checker
+    from rag.checking.checkers import Checker
     from rag.embed import Embedder
 
 MAX_SENTENCE_CHARACTERS: Final = 1_000
@@ -165,7 +165,7 @@ class Verifier:
         SettingsError
             If a setting is wrong, or the checker can't be used.
         """
-        from rag.checkers import configured_checker
+        from rag.checking.checkers import configured_checker
         from rag.embed import BundledEmbedder
         from rag.llm import Limits, configured_llm
         from rag.settings import Settings

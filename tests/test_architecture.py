@@ -21,9 +21,9 @@ RAG = ROOT / "rag"
 FOUNDATION = {"rag.schema", "rag.errors", "rag.settings", "rag.prompts", "rag.trace"}
 
 # Data flows one way: a stage may import itself and what stands before it. A stage of several
-# modules names its parts here.
+# modules names its parts here; a folder stands for all that lies in it.
 STAGES = (
-    {"corpus", "fetch", "formats", "furniture", "clean", "dates", "isolate", "extract", "archive"},
+    {"corpus", "sources"},
     {"split", "sentences"},
     {"embed"},
     {"lexicon", "words"},
@@ -36,10 +36,7 @@ STAGES = (
     {"llm", "calls", "endpoint", "local"},
     {"conversation", "followup", "mentions"},
     {"citations", "labels"},
-    {
-        *("verify", "attest", "facts", "oppose", "names", "days", "quantities", "tokens"),
-        *("overlap", "support", "nearness", "checkers", "classifier"),
-    },
+    {"verify", "checking"},
     {"answer"},
     {"draft", "foreign", "relevance"},
     {"compose"},
@@ -47,7 +44,12 @@ STAGES = (
     {"present"},
     {"terminal"},
 )
-PLACE = {f"rag.{part}": place for place, parts in enumerate(STAGES) for part in parts}
+PLACE = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): place
+    for place, parts in enumerate(STAGES)
+    for part in parts
+    for path in [RAG / f"{part}.py", *RAG.glob(f"{part}/*.py")]
+}
 WRITING = {"rag.index", "rag.survey", "rag.upkeep"}
 READING = {name for name, place in PLACE.items() if place > PLACE["rag.index"]}
 
@@ -89,7 +91,7 @@ def rag_imports(path: Path) -> set[str]:
         if module == "rag":
             names |= {f"rag.{name}" for name in taken if (RAG / f"{name}.py").exists()}
         elif module.startswith("rag."):
-            names.add(".".join(module.split(".")[:2]))
+            names.add(module)
     return names
 
 

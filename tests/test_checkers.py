@@ -15,10 +15,10 @@ from tiny_onnx import write_classifier
 from eval.scripted_endpoint import ScriptedEndpoint
 from rag import Assistant, Checker, ModelError, SettingsError, Support, Verifier
 from rag.calls import Budget, Limits
-from rag.checkers import LlmChecker, configured_checker
-from rag.classifier import OnnxChecker, TransformersChecker, open_classifier
+from rag.checking.checkers import LlmChecker, configured_checker
+from rag.checking.classifier import OnnxChecker, TransformersChecker, open_classifier
+from rag.checking.support import blend, support_model
 from rag.llm import endpoint_llm
-from rag.support import blend, support_model
 from rag.verify import check_sentence
 
 EVIDENCE = "Japan issues 10,000 working holiday visas to Koreans a year."

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.clean import clean_line, clean_text, decode
 from rag.errors import CorpusError
+from rag.sources.clean import clean_line, clean_text, decode
 
 # What attacks and bad copies are made of, beside every other character.
 _HOSTILE = (

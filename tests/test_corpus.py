@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from rag import corpus as corpus_module
 from rag.corpus import Source, find_sources, look_through, read_source
-from rag.dates import find_day, parse_day
 from rag.errors import CorpusError
-from rag.formats import parse_html, parse_markdown, parse_plain
 from rag.schema import Article, Skip
+from rag.sources.dates import find_day, parse_day
+from rag.sources.formats import parse_html, parse_markdown, parse_plain
 
 SHARED = Path(__file__).parents[2] / "shared"
 BODY = "The ministers met in Tokyo. They agreed on a wider scheme."

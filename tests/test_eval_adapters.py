@@ -14,7 +14,7 @@ import pytest
 from eval.adapters import CHECKER_SETS, QUESTION_SETS, load, load_pairs
 from eval.questions import check_quotes
 from rag import EvaluationError
-from rag.clean import clean_text
+from rag.sources.clean import clean_text
 
 SHARED = Path(__file__).parents[2] / "shared" / "bench"
 

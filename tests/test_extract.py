@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.corpus import find_sources, read_source
-from rag.extract import html_text, join_lines
 from rag.schema import Article, Skip
+from rag.sources.extract import html_text, join_lines
 
 BODY = "Leaders met in Tokyo on Saturday and talked about visas. They agreed on 10,000 a year."
 
@@ -201,14 +201,14 @@ def test_read_source_pdf_bomb_ends_in_its_child(tmp_path: Path) -> None:
 
 
 def test_limit_self_bounds_memory_time_and_files(tmp_path: Path) -> None:
-    limited = "from rag.extract import limit_self; limit_self(); "
+    limited = "from rag.sources.extract import limit_self; limit_self(); "
     for code, status in (
         ("bytearray(200 << 20)", 0),
         ("bytearray(300 << 20)", 1),
         (f"from pathlib import Path; Path({str(tmp_path / 'x')!r}).write_text('x')", 1),
         ("while True: pass", 1),
     ):
-        soon = "import rag.extract; rag.extract.CPU_SECONDS = 1; "
+        soon = "import rag.sources.extract; rag.sources.extract.CPU_SECONDS = 1; "
         child = subprocess.run(
             [sys.executable, "-c", f"{soon}{limited}\n{code}"],
             cwd=Path(__file__).parents[1],

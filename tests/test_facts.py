@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.days import find_days, resolve
-from rag.facts import Facts, read_facts
-from rag.quantities import Quantity
-from rag.tokens import flatten, stem, tokenize
+from rag.checking.days import find_days, resolve
+from rag.checking.facts import Facts, read_facts
+from rag.checking.quantities import Quantity
+from rag.checking.tokens import flatten, stem, tokenize
 
 
 def numbers(text: str) -> list[tuple[float, str, str]]:

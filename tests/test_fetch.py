@@ -12,10 +12,10 @@ from typing import ClassVar
 import pytest
 from doubles import HashingEmbedder
 
-from rag import fetch as fetch_module
 from rag import index
 from rag.errors import CorpusError
-from rag.fetch import Fetched, fetch, is_address, is_public, save
+from rag.sources import fetch as fetch_module
+from rag.sources.fetch import Fetched, fetch, is_address, is_public, save
 from rag.store import Store
 
 PAGE = b"<html><title>Visas</title><p>Leaders met in Tokyo on Saturday.</p></html>"

@@ -9,9 +9,9 @@ from doubles import HashingEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rag.checking.nearness import MAX_COMPARED, Nearness
+from rag.checking.support import MODEL_FILE, logistic, support_model
 from rag.embed import fingerprint, read_manifest
-from rag.nearness import MAX_COMPARED, Nearness
-from rag.support import MODEL_FILE, logistic, support_model
 from rag.verify import support_measures
 
 EVIDENCE = "Japan issues 10,000 working holiday visas to Koreans a year."

@@ -1,4 +1,4 @@
-"""Fit the support model of `rag.support`, and say on what: ``support.json``.
+"""Fit the support model of `rag.checking.support`, and say on what: ``support.json``.
 
 Run it as ``python -m rag.models.fit_support --data ../shared/bench`` with the extra ``models``.
 
@@ -27,10 +27,10 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from eval.adapters import load_pairs
 from eval.mutate import MUTATIONS, PARAPHRASES
+from rag.checking.nearness import Nearness
+from rag.checking.support import MODEL_FILE
 from rag.embed import BundledEmbedder
-from rag.nearness import Nearness
 from rag.sentences import split_sentences
-from rag.support import MODEL_FILE
 from rag.verify import support_measures
 
 SEED = 20250823

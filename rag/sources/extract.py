@@ -1,4 +1,4 @@
-"""The child process that reads PDF, Word and feed files: ``python -m rag.extract .pdf``.
+"""The child process that reads PDF, Word and feed files: ``python -m rag.sources.extract .pdf``.
 
 Such parsers are large and meet files made to hurt them, so they run apart, with little memory and
 time. The file comes on stdin; what was found goes to stdout as one line of JSON: a list of

@@ -1,8 +1,8 @@
 """The support model: measures of a sentence against its evidence become a probability.
 
-A logistic score over a handful of measures (`rag.overlap.measures`), in two forms: with the
-cosine of the sentence with its nearest evidence, and without. Its weights, what they were fitted
-on and how they were calibrated stand in ``models/support.json``, written by
+A logistic score over a handful of measures (`rag.checking.overlap.measures`), in two forms: with
+the cosine of the sentence with its nearest evidence, and without. Its weights, what they were
+fitted on and how they were calibrated stand in ``models/support.json``, written by
 ``python -m rag.models.fit_support``.
 """
 
@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-MODEL_FILE: Final = Path(__file__).parent / "models" / "support.json"
+MODEL_FILE: Final = Path(__file__).parents[1] / "models" / "support.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from enum import IntEnum
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from rag.days import Day, resolve
-from rag.facts import Facts, Word
+from rag.checking.days import Day, resolve
+from rag.checking.facts import Facts, Word
+from rag.checking.names import Name, likely_name
+from rag.checking.quantities import Quantity, same_value
+from rag.checking.tokens import flatten, stem
 from rag.lexicon import CONNECTORS, FIRM_UNITS, OPENERS, PRONOUNS
-from rag.names import Name, likely_name
-from rag.quantities import Quantity, same_value
-from rag.tokens import flatten, stem
 
 ABOUT_TOLERANCE: Final = 0.06
 """How far "about 10,000" may lie from the figure it stands for, as a fraction."""

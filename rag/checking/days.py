@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
+from rag.checking.tokens import Token, lower_at, surface, touches
 from rag.lexicon import BEFORE_MONTH, MONTHS, WEEKDAYS
-from rag.tokens import Token, lower_at, surface, touches
 
 _ISO: Final = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})")
 _SLASHED: Final = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{2}|\d{4})")

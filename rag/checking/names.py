@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from rag.checking.tokens import Token
 from rag.lexicon import (
     BE,
     BESIDE_SAY,
@@ -18,7 +19,6 @@ from rag.lexicon import (
     SAY,
     TITLES,
 )
-from rag.tokens import Token
 
 _SENTENCE_OPENERS: Final = frozenset('.!?:;“"‘`•*–—|')
 _APPOSITION_REACH: Final = 16

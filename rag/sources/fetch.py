@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
-from rag.clean import clean_line
 from rag.corpus import MAX_FILE_BYTES
 from rag.errors import CorpusError
+from rag.sources.clean import clean_line
 
 MAX_REDIRECTS = 4
 TIMEOUT_SECONDS = 15.0

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from rag.days import Day, is_year
+from rag.checking.days import Day, is_year
+from rag.checking.tokens import DASHES, Token, lower_at, surface, touches
 from rag.lexicon import (
     BOUNDS,
     CURRENCY_SIGNS,
@@ -20,7 +21,6 @@ from rag.lexicon import (
     SCALES,
     UNITS,
 )
-from rag.tokens import DASHES, Token, lower_at, surface, touches
 
 _PLAIN: Final = re.compile(r"\d+(?:\.\d+)?")
 _GROUPED: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
-from rag.dates import find_day, locate_day
+from rag.sources.dates import find_day, locate_day
 
 _GLUED = re.compile(r"Comments(?=[A-Z“\"])")
 _FURNITURE = re.compile(

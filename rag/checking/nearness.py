@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from rag.facts import read_facts
+from rag.checking.facts import read_facts
 
 if TYPE_CHECKING:
     from rag.embed import Embedder, Vectors

@@ -1,7 +1,7 @@
 """Measure how much of a sentence stands in its evidence: words, facts, and what is missing.
 
-The measures are the features of the support model (`rag.support`); the findings among them also
-decide verdicts by rule (`rag.verify`).
+The measures are the features of the support model (`rag.checking.support`); the findings among
+them also decide verdicts by rule (`rag.verify`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from rag.attest import Finding, Severity, find_missing
-from rag.facts import Facts, Word, read_facts
-from rag.oppose import find_opposed
+from rag.checking.attest import Finding, Severity, find_missing
+from rag.checking.facts import Facts, Word, read_facts
+from rag.checking.oppose import find_opposed
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from rag.classifier import open_classifier
+from rag.checking.classifier import open_classifier
 from rag.errors import ModelError, SettingsError
 from rag.llm import LLM, Budget
 from rag.prompts import addresses_model, support_messages
@@ -107,7 +107,7 @@ def configured_checker(setting: str | None, llm: LLM | None, *, threads: int = 1
     Parameters
     ----------
     setting : str or None
-        ``llm``, the path of a model (see `rag.classifier.open_classifier`), or ``off``.
+        ``llm``, the path of a model (see `rag.checking.classifier.open_classifier`), or ``off``.
     llm : LLM or None
         The language model that words answers; ``llm`` makes it judge as well.
     threads : int

@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from rag.clean import clean_line
 from rag.errors import CorpusError
+from rag.sources.clean import clean_line
 
 MAX_MEMBERS = 20_000
 # All members together; text compresses to a third or a fifth, only a bomb to a hundredth.

@@ -10,10 +10,10 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from rag.attest import Finding, Severity, numbers_item, units_agree
-from rag.days import Day
-from rag.facts import Facts, Word
-from rag.quantities import same_value
+from rag.checking.attest import Finding, Severity, numbers_item, units_agree
+from rag.checking.days import Day
+from rag.checking.facts import Facts, Word
+from rag.checking.quantities import same_value
 
 Stretch = tuple[int, int]
 """Tokens ``[at, end)``."""

@@ -13,7 +13,10 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from rag.days import Day, find_days
+from rag.checking.days import Day, find_days
+from rag.checking.names import TWO_WORD_PLACES, Name, find_names, find_speakers, place_or_word
+from rag.checking.quantities import Quantity, find_quantities
+from rag.checking.tokens import Token, flat_of, stem, tokenize
 from rag.lexicon import (
     BE,
     CLAUSE_OPENERS,
@@ -27,9 +30,6 @@ from rag.lexicon import (
     SYMMETRIC,
     TITLES,
 )
-from rag.names import TWO_WORD_PLACES, Name, find_names, find_speakers, place_or_word
-from rag.quantities import Quantity, find_quantities
-from rag.tokens import Token, flat_of, stem, tokenize
 
 _QUOTED: Final = re.compile(r"“([^“”]*)”|\"([^\"]*)\"|‘([^‘]*?)’(?!\w)|``([^`]*?)''")
 _CLAUSE_ENDS: Final = frozenset(".;:,?!—()") | CLAUSE_OPENERS

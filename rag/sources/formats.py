@@ -14,10 +14,10 @@ from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from rag.clean import clean_line, clean_text
-from rag.dates import parse_day
 from rag.errors import CorpusError
-from rag.furniture import ENDS_SENTENCE, drop_furniture, take_dateline
+from rag.sources.clean import clean_line, clean_text
+from rag.sources.dates import parse_day
+from rag.sources.furniture import ENDS_SENTENCE, drop_furniture, take_dateline
 
 if TYPE_CHECKING:
     from markdown_it.token import Token

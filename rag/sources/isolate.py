@@ -11,10 +11,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.clean import clean_line, clean_text
-from rag.dates import parse_day
 from rag.errors import CorpusError
-from rag.formats import Content, parse_plain, web_address
+from rag.sources.clean import clean_line, clean_text
+from rag.sources.dates import parse_day
+from rag.sources.formats import Content, parse_plain, web_address
 
 # The child limits its own processor time; this ends one that waits for something.
 TIMEOUT_SECONDS = 20.0
@@ -25,7 +25,7 @@ MISSING_PACKAGE = "needs the package"
 # Names of files and what the child reads them as.
 KINDS = {".pdf": ".pdf", ".docx": ".docx", ".rss": ".feed", ".atom": ".feed", ".xml": ".feed"}
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def extract(suffix: str, data: bytes) -> list[Extracted]:
     }
     try:
         child = subprocess.run(
-            [sys.executable, "-m", "rag.extract", KINDS[suffix]],
+            [sys.executable, "-m", "rag.sources.extract", KINDS[suffix]],
             input=data,
             capture_output=True,
             timeout=TIMEOUT_SECONDS,

@@ -1,0 +1,1 @@
+"""What `rag.corpus` asks: file formats, web pages, encodings, dates, the isolated reader."""
