@@ -175,7 +175,7 @@ def ask(
     as_json: AsJson = False,
 ) -> None:
     """Answer a question, or say why there is no answer."""
-    with _assistant(store) as assistant:
+    with _existing(store) as assistant:
         answer = assistant.ask(question, publisher=publisher, since=since, until=until)
         _remember(answer, _folder(store))
     _write_answer(answer, as_json=as_json)
@@ -194,7 +194,7 @@ def chat(
 
     A number shows the article that the last answer cites under it.
     """
-    with _assistant(store) as assistant:
+    with _existing(store) as assistant:
         folder = _folder(store)
         talk = assistant.chat()
         for line in typed_lines("Ask, or type the number of a citation. Ctrl-D ends."):
@@ -222,7 +222,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Print a cited article, the quoted sentence marked."""
-    with _assistant(store) as assistant:
+    with _existing(store) as assistant:
         address = _address(citation, _folder(store)) if citation.isdecimal() else citation
         cited = assistant.citation(address)
         standing = assistant.standing(cited.evidence.article)
@@ -236,7 +236,7 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """List the versions of an article, where else its text stands, and its copies."""
-    with _assistant(store) as assistant:
+    with _existing(store) as assistant:
         if article.isdecimal():
             article = parse_address(_address(article, _folder(store)))[0]
         versions = assistant.history(article)
@@ -258,7 +258,7 @@ def compact(
     as_json: AsJson = False,
 ) -> None:
     """Rewrite the store without what is no longer needed."""
-    with _assistant(store) as assistant:
+    with _existing(store) as assistant:
         before, after = assistant.compact(forget_days=forget_days)
     if as_json:
         write_json({"bytes_before": before, "bytes_after": after})
@@ -269,7 +269,7 @@ def compact(
 @app.command()
 def status(store: Store = None, as_json: AsJson = False) -> None:
     """Say what the store holds."""
-    with _assistant(store) as assistant:
+    with _existing(store) as assistant:
         held = assistant.status()
     if as_json:
         write_json(dataclasses.asdict(held))
@@ -363,6 +363,18 @@ def _assistant(store: Path | None, *, corpus: Path | None = None) -> Iterator[As
     from rag.pipeline import Assistant
 
     with Assistant.open(corpus, store=store) as assistant:
+        yield assistant
+
+
+@contextmanager
+def _existing(store: Path | None) -> Iterator[Assistant]:
+    """Open a store that was synced before; a question asked in the wrong place makes no folder."""
+    from rag.store import CATALOGUE
+
+    folder = _folder(store)
+    if not (folder / CATALOGUE).is_file():
+        raise UserError(f"nothing is indexed in {folder} yet; run: dateline sync PATH")
+    with _assistant(store) as assistant:
         yield assistant
 
 

@@ -19,12 +19,12 @@ from rag.checking.checkers import Checker, LlmChecker, configured_checker
 from rag.citations import parse_address
 from rag.compose import compose, recite
 from rag.conversation import Turn, standalone_question
-from rag.embed import BundledEmbedder, Embedder, EndpointEmbedder, Vectors, verify_weights
-from rag.errors import DatelineError, IntegrityError, ModelError, QuestionError, UserError
+from rag.embed import BundledEmbedder, Embedder, EndpointEmbedder, Vectors
+from rag.errors import IntegrityError, ModelError, QuestionError, UserError
 from rag.features import describe
 from rag.filtered import NearestSearch
+from rag.health import check_checker, check_embedder, check_llm, check_reader
 from rag.llm import LLM, configured_llm
-from rag.prompts import Message
 from rag.reader import Reader
 from rag.retrieve import retrieve
 from rag.schema import (
@@ -540,51 +540,11 @@ class Assistant:
         """Check the store and the model; every check is made, whatever the others find."""
         return (
             *self._store.check(),
-            self._check_embedder(),
-            self._check_reader(),
-            self._check_llm(),
-            *self._check_checker(),
+            check_embedder(self._embedder),
+            check_reader(self._reader),
+            check_llm(self._llm, Budget(self.settings.llm_seconds)),
+            *([check_checker(self._checker)] if self._checker else []),
         )
-
-    def _check_embedder(self) -> Check:
-        try:
-            if isinstance(self._embedder, BundledEmbedder):
-                verify_weights()
-            self._embedder.embed(["Is the model well?"])
-        except DatelineError as error:
-            return Check("embedder", False, str(error))
-        return Check("embedder", True, self._embedder.name)
-
-    def _check_reader(self) -> Check:
-        if self._reader is None:
-            return Check("reader", True, "off: sentences are chosen without it")
-        try:
-            self._reader.verify()
-        except DatelineError as error:
-            return Check("reader", False, str(error))
-        return Check("reader", True, self._reader.name)
-
-    def _check_llm(self) -> Check:
-        if self._llm is None:
-            return Check("language model", True, "none: answers are extracted")
-        started = time.perf_counter()
-        ask = (Message("user", "Answer with the one word: yes"),)
-        try:
-            self._llm.complete(ask, max_tokens=64, budget=Budget(self.settings.llm_seconds))
-        except DatelineError as error:
-            return Check("language model", False, str(error))
-        seconds = time.perf_counter() - started
-        return Check("language model", True, f"{self._llm.name} answers in {seconds:.1f} s")
-
-    def _check_checker(self) -> Iterator[Check]:
-        if self._checker is None:
-            return
-        try:
-            (given,) = self._checker.support([("The cap is ten.", "The cap is ten.")])
-        except DatelineError as error:
-            yield Check("checker", False, str(error))
-        else:
-            yield Check("checker", True, f"{self._checker.name} works ({given:.2f} for itself)")
 
     def _ready(self) -> None:
         if self._corpus is not None and not self._synced:

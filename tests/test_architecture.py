@@ -39,7 +39,7 @@ STAGES = (
     {"verify", "checking"},
     {"answer"},
     {"draft", "foreign", "relevance"},
-    {"compose"},
+    {"compose", "health"},
     {"chat"},
     {"present"},
     {"terminal"},

@@ -87,6 +87,16 @@ def child(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize("asked", [["ask", "Who?"], ["chat"], ["status"], ["show", "1"]])
+def test_reading_where_nothing_was_synced_makes_no_folder(
+    dateline: Dateline, tmp_path: Path, asked: list[str]
+) -> None:
+    run = dateline(*asked, "--store", str(tmp_path / "wrong"))
+    assert run.status == 2
+    assert "dateline sync PATH" in run.err and str(tmp_path / "wrong") in run.err
+    assert not (tmp_path / "wrong").exists()
+
+
 # --- sync
 
 

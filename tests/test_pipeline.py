@@ -32,6 +32,7 @@ SHARED = ROOT.parent / "shared" / "articles"
 @pytest.fixture(scope="module")
 def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
     with Assistant.open(CORPUS, store=tmp_path_factory.mktemp("store")) as opened:
+        opened.sync()
         yield opened
 
 
