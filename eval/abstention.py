@@ -16,20 +16,39 @@ from eval.intervals import Statistic, Weights
 BINS = 10
 
 
-def auroc(scores: Sequence[float], positive: Sequence[bool]) -> Statistic:
-    """Return the area under the ROC curve; ties count half, NaN where a class is missing."""
+def auroc(
+    scores: Sequence[float], positive: Sequence[bool], strata: Sequence[int] | None = None
+) -> Statistic:
+    """Return the area under the ROC curve; ties count half, NaN where a class is missing.
+
+    Parameters
+    ----------
+    scores : sequence of float
+    positive : sequence of bool
+    strata : sequence of int, optional
+        Compare items of the same stratum only. Scores of a cross-validation are of as many models
+        as there are folds, each with an intercept of its own: between folds they tell nothing.
+    """
     values = np.asarray(scores, dtype=np.float64)
     labels = np.asarray(positive, dtype=np.float64)
-    order = np.argsort(values, kind="stable")
-    ranked = values[order]
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+    groups = np.zeros(len(values), dtype=np.intp) if strata is None else np.asarray(strata)
+    parts = []
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        order = members[np.argsort(values[members], kind="stable")]
+        ranked = values[order]
+        parts.append((order, np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])))
 
     def statistic(weights: Weights) -> Weights:
-        sorted_weights = weights[:, order]
-        good = np.add.reduceat(sorted_weights * labels[order], starts, axis=1)
-        bad = np.add.reduceat(sorted_weights * (1 - labels[order]), starts, axis=1)
-        below = np.cumsum(bad, axis=1) - 0.5 * bad
-        return _quotient((good * below).sum(axis=1), good.sum(axis=1) * bad.sum(axis=1))
+        won, pairs = np.zeros(len(weights)), np.zeros(len(weights))
+        for order, starts in parts:
+            sorted_weights = weights[:, order]
+            good = np.add.reduceat(sorted_weights * labels[order], starts, axis=1)
+            bad = np.add.reduceat(sorted_weights * (1 - labels[order]), starts, axis=1)
+            below = np.cumsum(bad, axis=1) - 0.5 * bad
+            won += (good * below).sum(axis=1)
+            pairs += good.sum(axis=1) * bad.sum(axis=1)
+        return _quotient(won, pairs)
 
     return statistic
 

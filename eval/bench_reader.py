@@ -1,10 +1,12 @@
 """Measure what chooses the sentences: ``python -m eval.bench_reader --data ../shared/bench``.
 
 Three choices are measured side by side: BM25 and cosine summed; the models over the features
-alone; and those over the features and the readings of the bundled reader. The figures on squad2
-are for titles that neither the reader nor the models saw (half of the titles, cross-validated by
-title); those on clapnq for passages that the reader never saw (cross-validated by passage).
-Nothing was fitted on realtimeqa or on the summit set.
+alone; and those over the features and the readings of the bundled reader. Nothing was fitted on
+realtimeqa or on the summit set: they are asked as a user would ask. The bundled reader saw all
+titles of squad2, so figures there need its sibling, which train.py makes with ``--half`` and
+export.py exports: ``--half FOLDER``. They are for titles that neither the sibling nor the models
+saw (half of the titles, cross-validated by title), and for clapnq, which no reader saw
+(cross-validated by passage). Without it, they are kept as they stand in ``--out``.
 """
 
 from __future__ import annotations
@@ -78,21 +80,36 @@ def firsts_within(own: Sequence[Found], found: Sequence[Found], way: Way) -> Est
 
 
 def answerable(found: Sequence[Found], held: HeldOut, origin: str) -> dict[str, Any]:
-    """Return AUROC of "can be answered", its interval by drawing whole articles."""
+    """Return AUROC of "can be answered", its interval by drawing whole articles.
+
+    Questions are compared with those that the same model judged, that of their fold.
+    """
     of = [i for i, f in enumerate(found) if f.asked.origin == origin]
     truth = [found[i].asked.answerable for i in of]
     clusters = [found[i].asked.own for i in of]
-    statistic = auroc(held.logits[of].tolist(), truth)
+    folds = in_folds(found)
+    statistic = auroc(held.logits[of].tolist(), truth, [folds[i] for i in of])
     value = float(statistic(np.ones((1, len(of))))[0])
     low, high = bootstrap({"auroc": statistic}, clusters)["auroc"]
     return {f"{origin}_answerable_auroc": Estimate(value, low, high, len(of)).to_dict()}
 
 
-def measure_held_out(data: Path) -> tuple[dict[str, dict[str, Any]], Plot]:
-    """Measure on squad2 and clapnq; the plot is of the product's confidence there."""
-    reader = Reader(THREADS)
+def measure_held_out(
+    data: Path, half: Path, alone: Sequence[Found]
+) -> tuple[dict[str, dict[str, Any]], Plot]:
+    """Measure on squad2 and clapnq; the plot is of the product's confidence there.
+
+    Parameters
+    ----------
+    data : Path
+    half : Path
+        Folder of the reader's sibling.
+    alone : sequence of Found
+        The questions without readings.
+    """
+    reader = Reader(THREADS, half)
     with_reader, own_read = gather(data, reader), gather(data, reader, own=True)
-    alone, own_alone = gather(data, None), gather(data, None, own=True)
+    own_alone = gather(data, None, own=True)
     kept = {asked.own for asked in unseen([f.asked for f in own_alone])}
     systems = (
         ("plain", PLAIN, alone, own_alone),
@@ -102,8 +119,6 @@ def measure_held_out(data: Path) -> tuple[dict[str, dict[str, Any]], Plot]:
     made: dict[str, dict[str, Any]] = {}
     for name, way, found, own in systems:
         # The same questions for all three.
-        if name == "plain":
-            made["plain"] = {"model": fit_all(found, way)}
         found = [f for f in found if f.asked.origin == "clapnq" or f.asked.own in kept]
         own = [f for f in own if f.asked.own in kept]
         held = hold_out(found, way)
@@ -114,15 +129,13 @@ def measure_held_out(data: Path) -> tuple[dict[str, dict[str, Any]], Plot]:
         probability, answers = held_out_probability(found, held), held.right.tolist()
         if name == "reader":
             plot = reliability_plot(probability, answers)
-        made.setdefault(name, {}).update(
-            {
-                "squad2_first_within_paragraph": firsts_within(own, found, way).to_dict(),
-                "squad2_first_of_all": proportion(first, len(known)).to_dict(),
-                **answerable(found, held, "squad2"),
-                **answerable(found, held, "clapnq"),
-                **calibration_error(found, probability, answers),
-            }
-        )
+        made[name] = {
+            "squad2_first_within_paragraph": firsts_within(own, found, way).to_dict(),
+            "squad2_first_of_all": proportion(first, len(known)).to_dict(),
+            **answerable(found, held, "squad2"),
+            **answerable(found, held, "clapnq"),
+            **calibration_error(found, probability, answers),
+        }
     return made, plot
 
 
@@ -183,24 +196,35 @@ def main() -> None:
     """Print the figures, and write them where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the public sets")
+    parser.add_argument("--half", type=Path, help="folder of the reader trained with --half")
     parser.add_argument("--out", type=Path, help="JSON file to write; a plot goes beside it")
     options = parser.parse_args()
     if not (options.data / "squad2").is_dir():
         raise SystemExit(f"bench_reader: no squad2 under {options.data}; nothing was measured")
-    figures, plot = measure_held_out(options.data)
+    figures: dict[str, dict[str, Any]] = {}
+    if options.out and options.out.exists():
+        figures = json.loads(options.out.read_text(encoding="utf-8"))
+    alone = gather(options.data, None)
+    if options.half:
+        held_out, plot = measure_held_out(options.data, options.half, alone)
+        figures = {name: figures.get(name, {}) | held_out[name] for name in held_out}
+        if options.out:
+            options.out.with_suffix(".reliability.svg").write_text(plot.svg, encoding="utf-8")
+            options.out.with_suffix(".reliability.csv").write_text(plot.csv, encoding="utf-8")
+    else:
+        print("squad2 and clapnq are not measured anew: they need --half")
     models = {
-        "plain": (as_model(figures["plain"].pop("model"), FEATURES), False),
+        "plain": (as_model(fit_all(alone, PLAIN), FEATURES), False),
         "features": (selection_model(with_reader=False), False),
         "reader": (selection_model(with_reader=True), True),
     }
     with tempfile.TemporaryDirectory() as name:
         for system, (model, reader) in models.items():
-            figures[system] |= measure_asking(system, model, reader, options.data, Path(name))
+            asked = measure_asking(system, model, reader, options.data, Path(name))
+            figures[system] = figures.get(system, {}) | asked
             print(json.dumps({system: figures[system]}, indent=1), flush=True)
     if options.out:
         options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        options.out.with_suffix(".reliability.svg").write_text(plot.svg, encoding="utf-8")
-        options.out.with_suffix(".reliability.csv").write_text(plot.csv, encoding="utf-8")
 
 
 if __name__ == "__main__":

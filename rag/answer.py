@@ -17,8 +17,9 @@ SAME_STATEMENT = 0.75
 # two hours" and "The talks lasted an hour and 50 minutes" share .43.
 SAME_WORDS = 0.4
 
-# A further sentence is added only while its probability is at least this share of the first's.
-FURTHER_SHARE = 0.35
+# A further sentence is added only while its probability is at least this share of the first's: of
+# those, one in four or more answers (squad2, unseen titles); below, one in eight.
+FURTHER_SHARE = 0.1
 
 NEAREST = 3
 VERBATIM = Verdict(Support.SUPPORTED, "verbatim", 1.0)

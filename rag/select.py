@@ -26,11 +26,10 @@ MODEL_FILE = Path(__file__).parent / "models" / "selection.json"
 
 ALL_FEATURES = (*FEATURES, *READ_FEATURES)
 
-# What the second model reads besides: how a sentence stands among those found for the question.
+# What the second model reads besides: how the first sentence stands among all of its question.
 STANDING = (
-    "rank",  # what the first model gives it
-    "rank_lead",  # over the best other sentence; below 0 if it is not the first
-    "rank_total",  # log of the sum of all exp(rank)
+    "rank_lead",  # what the first model gives it, over the second sentence, at most 5
+    "rank_share",  # log of its share of the sum of all exp(rank)
 )
 
 
@@ -121,10 +120,16 @@ class SelectionModel:
     thresholds: Mapping[Caution, float]
 
     def judge(self, features: Matrix) -> tuple[Matrix, Matrix]:
-        """Return each sentence's rank score and its probability; rows as in `Described`."""
+        """Return each sentence's rank score and its probability; rows as in `Described`.
+
+        The second model judges the first sentence. The ranks are log-odds between sentences of
+        one question, so the others' probabilities follow from how far they stand behind it.
+        """
         ranks = self.rank.score(features)
-        logits = self.answers.score(np.c_[features, standing(ranks)])
-        return ranks, np.interp(logits, *self.calibration)
+        best = int(np.argmax(ranks))
+        row = np.r_[features[best], standing(ranks)][None, :]
+        first = np.interp(self.answers.score(row), *self.calibration)
+        return ranks, first * np.exp(ranks - ranks[best])
 
 
 @cache
@@ -147,14 +152,12 @@ def as_model(stored: Mapping[str, Any], names: Sequence[str]) -> SelectionModel:
 
 
 def standing(ranks: Matrix) -> Matrix:
-    """Return how each sentence stands among all, shape (sentences, 3); columns `STANDING`."""
+    """Return how the first sentence stands among all, as `STANDING` names it, shape (2,)."""
     order = np.sort(ranks)
     first = order[-1]
     # A sentence that is alone leads by as much as counts.
-    second = order[-2] if len(order) > 1 else first - 5.0
-    lead = np.where(ranks == first, first - second, ranks - first)
-    total = first + np.log(np.exp(ranks - first).sum())
-    return np.stack([ranks, np.clip(lead, -5.0, 5.0), np.full(len(ranks), total)], axis=1)
+    lead = min(5.0, first - order[-2]) if len(order) > 1 else 5.0
+    return np.array([lead, -np.log(np.exp(order - first).sum())])
 
 
 def select(found: Described, model: SelectionModel) -> tuple[Candidate, ...]:

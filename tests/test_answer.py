@@ -54,7 +54,7 @@ def test_extract_of_two_figures_for_one_thing_shows_both_and_names_the_voices() 
 
 
 def test_extract_leaves_out_further_sentences_that_are_far_weaker() -> None:
-    strong, weak = candidate(LIMIT, "a", 0.8), candidate("The ferry was late.", "b", 0.2, axis=1)
+    strong, weak = candidate(LIMIT, "a", 0.8), candidate("The ferry was late.", "b", 0.05, axis=1)
     near = candidate("The embassy counts visas by year.", "c", 0.6, axis=2)
     found = extract([strong, near, weak], max_sentences=3)
     assert [s.citations[0].evidence.article.article_id for s in found.sentences] == ["a", "c"]

@@ -32,6 +32,13 @@ def test_auroc_is_the_share_of_pairs_in_order(items: list[tuple[float, bool]]) -
     assert value == pytest.approx(sum(pairs) / len(pairs))
 
 
+def test_auroc_within_strata_compares_only_items_of_one_stratum() -> None:
+    scores, labels = [0.9, 0.1, 0.4, 0.3], [True, False, False, True]
+    # Over all: 3 of 4 pairs are in order. Within {0, 1} the one pair is, within {2, 3} it isn't.
+    assert plain(auroc(scores, labels), 4) == 0.75
+    assert plain(auroc(scores, labels, strata=[0, 0, 1, 1]), 4) == 0.5
+
+
 def test_auroc_weights_count_items_as_often_as_drawn() -> None:
     statistic = auroc([0.9, 0.1, 0.5], [True, True, False])
     drawn = np.array([[2.0, 1.0, 1.0]])

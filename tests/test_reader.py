@@ -33,7 +33,9 @@ def reader() -> Reader:
 
 
 def test_read_finds_the_sentence_and_the_words_that_answer(reader: Reader) -> None:
-    (reading,) = reader.read("How many visas does Japan issue each year?", [passage(TEXT)])
+    (reading,) = reader.read(
+        "How many working holiday visas does Japan issue to South Koreans?", [passage(TEXT)]
+    )
     assert int(np.argmax(reading.scores)) == 1
     words = reading.spans[1]
     assert "10,000" in words.cut(TEXT)
@@ -41,7 +43,7 @@ def test_read_finds_the_sentence_and_the_words_that_answer(reader: Reader) -> No
 
 
 def test_read_gives_less_where_nothing_answers(reader: Reader) -> None:
-    question = "How many visas does Japan issue each year?"
+    question = "How many working holiday visas does Japan issue to South Koreans?"
     other = passage("The weather was fine. Children played football in the park.", "Weather")
     found, nothing = reader.read(question, [passage(TEXT), other])
     assert found.scores.max() > 0 > nothing.scores.max()

@@ -112,7 +112,11 @@ def test_candidates_are_ordered_and_their_probabilities_are_such(with_reader: bo
         (c.rank_score for c in candidates), reverse=True
     )
     assert candidates[0].text.startswith("Japan issues")
-    assert all(0 < c.probability < 1 for c in candidates)
+    first = candidates[0]
+    assert 0 < first.probability < 1
+    for candidate in candidates:
+        odds = np.exp(candidate.rank_score - first.rank_score)
+        assert candidate.probability == pytest.approx(first.probability * odds)
 
 
 @pytest.mark.parametrize("readings", [None, ()])
@@ -136,10 +140,7 @@ def test_calibration_rises(with_reader: bool) -> None:
 
 
 @given(st.lists(st.floats(-50, 50), min_size=1, max_size=12))
-def test_standing_puts_the_first_ahead_and_the_others_behind(ranks: list[float]) -> None:
-    scores = np.array(ranks)
-    table = standing(scores)
-    assert np.isfinite(table).all()
-    first = scores == scores.max()
-    assert (table[first, 1] >= 0).all()
-    assert (table[~first, 1] <= 0).all()
+def test_standing_is_a_lead_and_the_log_of_a_share(ranks: list[float]) -> None:
+    lead, share = standing(np.array(ranks))
+    assert 0 <= lead <= 5
+    assert -np.log(len(ranks)) - 1e-9 <= share <= 0

@@ -4,7 +4,7 @@ Not run by users. Needs the extra ``models``, what train.py wrote, and the folde
 sets to calibrate on::
 
     python rag/models/minilm-reader-int8/export.py \
-        --weights reader.safetensors --data ../shared/bench
+        --weights all.safetensors half.safetensors --data ../shared/bench
 
 The graph is written out operation by operation, as the embedder's is. The matrix products with
 weights run in int8; those of the attention and of the head stay in floating point.
@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import json
 import random
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -36,15 +37,18 @@ CALIBRATION_PASSAGES, SEED = 300, 21
 def main() -> None:
     """Quantize, and write weights and manifest beside this file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, required=True, help="what train.py wrote")
+    parser.add_argument(
+        "--weights", type=Path, required=True, nargs="+", help="what train.py wrote; their mean"
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder of the public sets")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write")
     parser.add_argument("--fp32", type=Path, help="also write the graph before quantization here")
     arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
 
     import openvino
 
-    model = graph(arguments.weights)
+    model = graph(mean_weights(arguments.weights))
     if arguments.fp32:
         openvino.save_model(model, arguments.fp32, compress_to_fp16=False)
     rows = calibration_rows(arguments.data)
@@ -58,7 +62,7 @@ def main() -> None:
             "path": f"../{TOKENIZER.parent.name}/tokenizer.json",
             "sha256": sha256(TOKENIZER),
         },
-        "weights": {"sha256": sha256(arguments.weights)},
+        "weights": {"sha256": [sha256(path) for path in arguments.weights]},
         "built_with": {name: version(name) for name in ("openvino", "nncf", "torch", "tokenizers")},
         "files": {
             path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
@@ -90,7 +94,22 @@ def calibration_rows(data: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def graph(weights_path: Path) -> Any:
+def mean_weights(paths: Sequence[Path]) -> dict[str, Any]:
+    """Return the mean of trained weights by name.
+
+    Trained from the same start, networks lie in one basin, and their mean is often better than
+    either (Wortsman et al. 2022, "Model soups").
+    """
+    from safetensors.numpy import load_file
+
+    trained = [load_file(path) for path in paths]
+    return {
+        name: np.mean([each[name].astype(np.float32) for each in trained], axis=0)
+        for name in trained[0]
+    }
+
+
+def graph(weights: dict[str, Any]) -> Any:
     """Return the fp32 graph: ids and kinds, (batch, tokens), to (batch, tokens, 4).
 
     An id of 0 is padding. Kinds are 0 for the question, 1 for title and passage, and 2 for a
@@ -98,9 +117,7 @@ def graph(weights_path: Path) -> Any:
     """
     import openvino
     from openvino import opset15 as op
-    from safetensors.numpy import load_file
 
-    weights = {name: value.astype(np.float32) for name, value in load_file(weights_path).items()}
     # Softmax(q k' / sqrt(width)): the division is done once, on the weights.
     for layer in range(LAYERS):
         for kind in ("weight", "bias"):

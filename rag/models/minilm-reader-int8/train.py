@@ -1,13 +1,14 @@
-"""Train the reader, in three stages, on one half of SQuAD's titles, NQ-open and clozes of news.
+"""Train the reader: on clozes of news, then on SQuAD 2.0 and NQ-open.
 
 Not run by users. Needs the extra ``models`` and the folder of the public sets::
 
-    python rag/models/minilm-reader-int8/train.py --data ../shared/bench --out reader.safetensors
+    python rag/models/minilm-reader-int8/train.py \
+        --data ../shared/bench --clozes clozes.safetensors --out reader.safetensors
 
 The loss has two parts. Sentences: a softmax over all sentences that were read for a question and
 "none of them", against the right ones. Words: start and end over the tokens of a passage and
-"nowhere", as readers of SQuAD 2 do. The other half of SQuAD's titles (every other one, by name)
-is held out: `rag.models.fit_selection` fits on it what weighs the readings.
+"nowhere", as readers of SQuAD 2 do. With ``--half`` every other title of SQuAD, by name, stays
+unseen: `rag.models.fit_selection` fits on those what weighs the readings.
 """
 
 from __future__ import annotations
@@ -231,13 +232,10 @@ def train(model: Reader, stage: Stage) -> None:
             print(f"{step + 1}/{len(work)} loss {mean:.3f} {seconds:.0f} s", flush=True)
 
 
-def halves(chosen: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """Return examples of every other group, by name, and of the rest."""
-    first = set(sorted({example.group for example in chosen})[::2])
-    return (
-        [example for example in chosen if example.group in first],
-        [example for example in chosen if example.group not in first],
-    )
+def every_other(chosen: Sequence[Example]) -> list[Example]:
+    """Return the examples of every other group, by name, from the second on."""
+    unseen = set(sorted({example.group for example in chosen})[::2])
+    return [example for example in chosen if example.group not in unseen]
 
 
 def main() -> None:
@@ -261,7 +259,7 @@ def main() -> None:
         save_file(model.state_dict(), arguments.clozes)
     squad = examples(*read_squad(arguments.data), draw)
     if arguments.half:
-        _, squad = halves(squad)
+        squad = every_other(squad)
     nq = examples(*read_nq(arguments.data), draw)
     train(model, Stage([*squad, *nq], PASSES, 8e-5))
     save_file(model.state_dict(), arguments.out)
