@@ -201,9 +201,9 @@ class Store:
         """
         dead = self.catalogue.count_gone() - int(self.catalogue.get_meta("gone") or 0)
         worn = dead > max(WORN_LEAST, self.catalogue.count_passages())
-        if worn or (self._vectors is not None and not self._is_healthy(self._vectors)):
-            # The worn index is kept if there is no room for another.
-            with suppress(StoreError):
+        # The worn index is kept if there is no room for another.
+        with suppress(StoreError):
+            if worn or (self._vectors is not None and not self._is_healthy(self._vectors)):
                 self.rebuild()
         if self._vectors is not None and self._vectors.folder is not None:
             self.catalogue.set_meta("seal", seal(self._vectors.folder))
