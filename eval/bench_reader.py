@@ -25,8 +25,8 @@ from eval.abstention import auroc, ece
 from eval.adapters import load
 from eval.bench_retrieval import right_sentences
 from eval.cli import write_corpus
-from eval.intervals import Estimate, bootstrap, proportion
-from eval.plots import Plot, reliability_plot
+from eval.intervals import Estimate, Statistic, bootstrap, proportion
+from eval.plots import Plot, reliability_plot, write_plot
 from eval.predict import predict
 from eval.questions import read_questions
 from eval.score import score as score_run
@@ -80,18 +80,21 @@ def firsts_within(own: Sequence[Found], found: Sequence[Found], way: Way) -> Est
 
 
 def answerable(found: Sequence[Found], held: HeldOut, origin: str) -> dict[str, Any]:
-    """Return AUROC of "can be answered", its interval by drawing whole articles.
+    """Return AUROC of "can be answered".
 
     Questions are compared with those that the same model judged, that of their fold.
     """
     of = [i for i, f in enumerate(found) if f.asked.origin == origin]
     truth = [found[i].asked.answerable for i in of]
-    clusters = [found[i].asked.own for i in of]
-    folds = in_folds(found)
-    statistic = auroc(held.logits[of].tolist(), truth, [folds[i] for i in of])
-    value = float(statistic(np.ones((1, len(of))))[0])
-    low, high = bootstrap({"auroc": statistic}, clusters)["auroc"]
-    return {f"{origin}_answerable_auroc": Estimate(value, low, high, len(of)).to_dict()}
+    statistic = auroc(held.logits[of].tolist(), truth, held.folds[of].tolist())
+    return {f"{origin}_answerable_auroc": by_article(statistic, [found[i] for i in of])}
+
+
+def by_article(statistic: Statistic, found: Sequence[Found]) -> dict[str, Any]:
+    """Return a statistic over questions, its interval by drawing whole articles."""
+    value = float(statistic(np.ones((1, len(found))))[0])
+    low, high = bootstrap({"value": statistic}, [f.asked.own for f in found])["value"]
+    return Estimate(value, low, high, len(found)).to_dict()
 
 
 def measure_held_out(
@@ -126,7 +129,7 @@ def measure_held_out(
             i for i, f in enumerate(found) if f.asked.origin == "squad2" and f.asked.answerable
         ]
         first = sum(bool(found[i].right[np.argmax(held.ranks[i])]) for i in known)
-        probability, answers = held_out_probability(found, held), held.right.tolist()
+        probability, answers = held_out_probability(held), held.right.tolist()
         if name == "reader":
             plot = reliability_plot(probability, answers)
         made[name] = {
@@ -134,31 +137,20 @@ def measure_held_out(
             "squad2_first_of_all": proportion(first, len(known)).to_dict(),
             **answerable(found, held, "squad2"),
             **answerable(found, held, "clapnq"),
-            **calibration_error(found, probability, answers),
+            "calibration_error": by_article(ece(probability, answers), found),
         }
     return made, plot
 
 
-def held_out_probability(found: Sequence[Found], held: HeldOut) -> list[float]:
+def held_out_probability(held: HeldOut) -> list[float]:
     """Return how probably each first sentence is right, calibrated on the other titles."""
-    folds = np.array(in_folds(found))
-    probability = np.zeros(len(found))
-    for fold in sorted(set(folds.tolist())):
-        inside = folds == fold
+    probability = np.zeros(len(held.logits))
+    for fold in np.unique(held.folds):
+        inside = held.folds == fold
         points = np.array(calibrate(held.logits[~inside], held.right[~inside]))
         probability[inside] = np.interp(held.logits[inside], *points.T)
     made: list[float] = probability.tolist()
     return made
-
-
-def calibration_error(
-    found: Sequence[Found], probability: Sequence[float], right: Sequence[bool]
-) -> dict[str, Any]:
-    """Return the expected calibration error, its interval by drawing whole articles."""
-    statistic = ece(probability, right)
-    value = float(statistic(np.ones((1, len(found))))[0])
-    low, high = bootstrap({"ece": statistic}, [f.asked.own for f in found])["ece"]
-    return {"calibration_error": Estimate(value, low, high, len(found)).to_dict()}
 
 
 def measure_asking(
@@ -209,8 +201,7 @@ def main() -> None:
         held_out, plot = measure_held_out(options.data, options.half, alone)
         figures = {name: figures.get(name, {}) | held_out[name] for name in held_out}
         if options.out:
-            options.out.with_suffix(".reliability.svg").write_text(plot.svg, encoding="utf-8")
-            options.out.with_suffix(".reliability.csv").write_text(plot.csv, encoding="utf-8")
+            write_plot(plot, options.out.with_suffix(".reliability"))
     else:
         print("squad2 and clapnq are not measured anew: they need --half")
     models = {

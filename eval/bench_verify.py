@@ -28,7 +28,7 @@ from eval.checker import word_overlap
 from eval.intervals import Estimate, Statistic, Weights, bootstrap, bounded, proportion
 from eval.jsonl import write_json
 from eval.mutate import MUTATIONS, PARAPHRASES, Change
-from eval.plots import reliability_plot
+from eval.plots import reliability_plot, write_plot
 from rag import EvaluationError, Support, Verifier, split_sentences
 from rag.checking.support import Logistic, support_model
 
@@ -333,8 +333,7 @@ def main() -> None:
                 [score for each in calibrated for score in each.scores],
                 [label for each in calibrated for label in each.labels],
             )
-            options.out.with_suffix(".reliability.svg").write_text(plot.svg, encoding="utf-8")
-            options.out.with_suffix(".reliability.csv").write_text(plot.csv, encoding="utf-8")
+            write_plot(plot, options.out.with_suffix(".reliability"))
 
 
 if __name__ == "__main__":

@@ -10,12 +10,14 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eval.abstention import equal_mass_bins, risk_coverage
 from eval.compare import Difference
+from eval.jsonl import write_text
 from eval.metrics import BY_NAME
 from eval.ranking import CUTOFFS
 from eval.rows import Outcome
@@ -45,6 +47,12 @@ class Plot:
     caption: str
     svg: str
     csv: str
+
+
+def write_plot(plot: Plot, stem: Path) -> None:
+    """Write a plot as ``stem.svg`` and its data as ``stem.csv``."""
+    write_text(stem.with_name(f"{stem.name}.svg"), plot.svg)
+    write_text(stem.with_name(f"{stem.name}.csv"), plot.csv)
 
 
 def plots(

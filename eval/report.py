@@ -15,7 +15,7 @@ from typing import Any
 from eval import costs
 from eval.compare import Difference, compare_scored
 from eval.jsonl import write_text
-from eval.plots import Plot, latency_plot, plots
+from eval.plots import Plot, latency_plot, plots, write_plot
 from eval.rows import Outcome, Row
 from eval.runs import same_ground
 from eval.score import Scored, score
@@ -141,8 +141,7 @@ def report(
         stale.unlink()
     latency = latency_plot(costs.seconds_by_stage(folder))
     for plot in (*data.plots, *([latency] if latency else [])):
-        write_text(drawn / f"{plot.name}.svg", plot.svg)
-        write_text(drawn / f"{plot.name}.csv", plot.csv)
+        write_plot(plot, drawn / plot.name)
     shown: Sequence[Plot] = (latency,) if with_timings and latency else ()
     written = {
         "report.html": html(data, shown),

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -31,12 +30,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.isotonic import IsotonicRegression
-from sklearn.metrics import roc_auc_score
 
+from eval.abstention import auroc
 from rag import index
 from rag.embed import BundledEmbedder
 from rag.features import FEATURES, describe
 from rag.models.listwise import Lists, Stored, fit_probability, fit_rank, score
+from rag.models.squad import normal, unseen_titles
 from rag.reader import Reader
 from rag.retrieve import retrieve
 from rag.schema import Article, Hit, Passage
@@ -92,12 +92,6 @@ class Found:
         return self.asked.answerable and bool(self.right.any())
 
 
-def normal(text: str) -> str:
-    """Return `text` as SQuAD compares answers: lower case, no punctuation, no articles."""
-    words = re.sub(r"[^\w\s]", "", text.lower()).split()
-    return " ".join(word for word in words if word not in {"a", "an", "the"})
-
-
 def read_squad(data: Path) -> tuple[list[Article], list[Asked]]:
     """Read SQuAD 2.0: each paragraph is an article of its title."""
     articles, questions = [], []
@@ -143,12 +137,12 @@ def read_clapnq(data: Path) -> tuple[list[Article], list[Asked]]:
 
 
 def unseen_groups(groups: Iterable[str]) -> set[str]:
-    """Return every other of some SQuAD titles, by name: the reader's sibling did not see them.
+    """Return the SQuAD titles that the reader's sibling did not see.
 
     CLAPNQ's passages, which no reader saw, come along.
     """
-    titles = sorted(group for group in groups if not group.startswith(CLAPNQ))
-    return {*titles[::2], *(group for group in groups if group.startswith(CLAPNQ))}
+    passages = {group for group in groups if group.startswith(CLAPNQ)}
+    return passages | unseen_titles(set(groups) - passages)
 
 
 def unseen(questions: Sequence[Asked]) -> list[Asked]:
@@ -393,11 +387,14 @@ class HeldOut:
         That its first sentence answers, before calibration.
     right : ndarray of bool, shape (questions,)
         Whether it does.
+    folds : ndarray of int, shape (questions,)
+        Which models it was held out from.
     """
 
     ranks: list[Matrix]
     logits: Matrix
     right: Flags
+    folds: npt.NDArray[np.int_]
 
 
 def hold_out(found: Sequence[Found], way: Way) -> HeldOut:
@@ -416,7 +413,7 @@ def hold_out(found: Sequence[Found], way: Way) -> HeldOut:
         inside = folds == fold
         stored = fit_answers(rows[~inside], right[~inside], answerable[~inside], way.told_by)
         logits[inside] = score(stored, rows[inside], way.told_by)
-    return HeldOut(ranks, logits, right)
+    return HeldOut(ranks, logits, right, folds)
 
 
 def fit_answers(rows: Matrix, right: Flags, answerable: Flags, names: Sequence[str]) -> Stored:
@@ -487,10 +484,15 @@ def thresholds_of(curve: Sequence[dict[str, float]]) -> dict[str, float]:
     }
 
 
+def auroc_within(held: HeldOut, of: Sequence[int], positive: Sequence[bool]) -> float:
+    """Return AUROC of some questions, each compared with those of its fold."""
+    statistic = auroc(held.logits[of].tolist(), positive, held.folds[of].tolist())
+    return float(statistic(np.ones((1, len(of))))[0])
+
+
 def figures(found: Sequence[Found], held: HeldOut) -> dict[str, Any]:
     """Return held-out figures by set."""
     made: dict[str, Any] = {}
-    folds = np.array(in_folds(found))
     for origin in sorted({f.asked.origin for f in found}):
         of = [i for i, f in enumerate(found) if f.asked.origin == origin]
         answerable = [found[i].asked.answerable for i in of]
@@ -502,23 +504,10 @@ def figures(found: Sequence[Found], held: HeldOut) -> dict[str, Any]:
             "one_of_two_right": round(
                 float(np.mean([found[i].right[order[i][:2]].any() for i in known])), 4
             ),
-            "answerable_auroc": round(auroc_within(held.logits[of], answerable, folds[of]), 4),
-            "right_auroc": round(auroc_within(held.logits[of], held.right[of], folds[of]), 4),
+            "answerable_auroc": round(auroc_within(held, of, answerable), 4),
+            "right_auroc": round(auroc_within(held, of, held.right[of].tolist()), 4),
         }
     return made
-
-
-def auroc_within(logits: Matrix, positive: Sequence[bool] | Flags, folds: Any) -> float:
-    """Return AUROC over pairs of the same fold: those of two folds are of two models."""
-    labels = np.asarray(positive, dtype=bool)
-    won = pairs = 0.0
-    for fold in np.unique(folds):
-        inside = folds == fold
-        count = float(labels[inside].sum() * (~labels[inside]).sum())
-        if count:
-            won += count * float(roc_auc_score(labels[inside], logits[inside]))
-            pairs += count
-    return won / pairs
 
 
 def fit_all(found: Sequence[Found], way: Way) -> Stored:

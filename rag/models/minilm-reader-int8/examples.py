@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from rag.models.squad import normal
 from rag.sentences import split_sentences
 
 Place = tuple[int, int]
@@ -87,12 +88,6 @@ class Example:
     group: str
     origin: str
     other_share: float = field(default=0.6)
-
-
-def normal(text: str) -> str:
-    """Return `text` as SQuAD compares answers: lower case, no punctuation, no articles."""
-    words = re.sub(r"[^\w\s]", "", text.lower()).split()
-    return " ".join(word for word in words if word not in {"a", "an", "the"})
 
 
 def holds(window: Window, golds: Sequence[str]) -> bool:

@@ -13,7 +13,6 @@ weights run in int8; those of the attention and of the head stay in floating poi
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import random
 from collections.abc import Sequence
@@ -26,11 +25,14 @@ from examples import cloze_passages, read_nq, read_squad
 from network import HEADS, LAYERS, MAX_TOKENS, WIDTH
 from tokens import sequence
 
+from rag.models.int8 import quantize, sha256
+
 FOLDER = Path(__file__).resolve().parent
 NAME = "minilm-reader-int8"
 TOKENIZER = FOLDER.parent / "all-minilm-l6-v2-int8" / "tokenizer.json"
 LAYER_NORM_EPSILON = 1e-12
 SMOOTHING = 0.7  # as for the embedder
+FLOATING = [*(f"{name}.{i}" for i in range(LAYERS) for name in ("scores", "mixed")), "head"]
 CALIBRATION_PASSAGES, SEED = 300, 21
 
 
@@ -52,7 +54,8 @@ def main() -> None:
     if arguments.fp32:
         openvino.save_model(model, arguments.fp32, compress_to_fp16=False)
     rows = calibration_rows(arguments.data)
-    openvino.save_model(quantize(model, rows), arguments.out / "model.xml", compress_to_fp16=False)
+    small = quantize(model, rows, kept=FLOATING, smoothing=SMOOTHING)
+    openvino.save_model(small, arguments.out / "model.xml", compress_to_fp16=False)
     manifest = {
         "name": NAME,
         "max_tokens": MAX_TOKENS,
@@ -71,12 +74,6 @@ def main() -> None:
     }
     (arguments.out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
     print(json.dumps(manifest["files"], indent=2))
-
-
-def sha256(path: Path) -> str:
-    """Return the file's sha256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def calibration_rows(data: Path) -> list[dict[str, Any]]:
@@ -185,27 +182,6 @@ def graph(weights: dict[str, Any]) -> Any:
     result = op.add(head, op.constant(weights["head.bias"][None, None]))
     result.output(0).get_tensor().set_names({"numbers"})
     return openvino.Model([op.result(result)], [ids, kinds], NAME)
-
-
-def quantize(model: Any, rows: list[dict[str, Any]]) -> Any:
-    """Return the graph with int8 weights and activations, ranges taken from `rows`."""
-    import nncf
-    from nncf.quantization.advanced_parameters import (
-        AdvancedQuantizationParameters,
-        AdvancedSmoothQuantParameters,
-    )
-
-    kept = [f"{name}.{layer}" for layer in range(LAYERS) for name in ("scores", "mixed")]
-    return nncf.quantize(
-        model,
-        nncf.Dataset(rows),
-        model_type=nncf.ModelType.TRANSFORMER,
-        subset_size=len(rows),
-        ignored_scope=nncf.IgnoredScope(names=[*kept, "head"]),
-        advanced_parameters=AdvancedQuantizationParameters(
-            smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=SMOOTHING)
-        ),
-    )
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ from safetensors.torch import load_file, save_file
 from tokens import encoded, sequence
 from torch import Tensor
 
+from rag.models.squad import unseen_titles
+
 Part = tuple[str, Window, bool]
 Group = list[Part]
 
@@ -41,23 +43,6 @@ GONE_SHARE = 0.25
 PASSES = 4
 STEP = 16
 SEED = 11
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Some passes over some examples.
-
-    Parameters
-    ----------
-    examples : sequence of Example
-    passes : int
-    rate : float
-        Highest learning rate of the encoder.
-    """
-
-    examples: Sequence[Example]
-    passes: int
-    rate: float
 
 
 @dataclass(frozen=True)
@@ -190,8 +175,8 @@ def loss_of(numbers: Tensor, batch: Batch) -> Tensor:
     return (every - gold).mean() + of_words.clamp(max=30).mean() / 2
 
 
-def train(model: Reader, stage: Stage) -> None:
-    """Run one stage."""
+def train(model: Reader, chosen: Sequence[Example], *, passes: int, rate: float) -> None:
+    """Run some passes over some examples; `rate` is the highest learning rate of the encoder."""
     draw = random.Random(SEED)
     torch.manual_seed(SEED)
     model.train()
@@ -207,16 +192,16 @@ def train(model: Reader, stage: Stage) -> None:
             {"params": plain, "weight_decay": 0.0},
             {"params": head, "weight_decay": 0.01},
         ],
-        lr=stage.rate,
+        lr=rate,
     )
-    work = [batch for _ in range(stage.passes) for batch in batches(stage.examples, draw)]
+    work = [batch for _ in range(passes) for batch in batches(chosen, draw)]
     started = time.monotonic()
     losses: list[float] = []
     for step, groups in enumerate(work):
         warm = min(1.0, (step + 1) / (WARM_UP * len(work)))
         share = warm * max(0.02, 1 - step / len(work))
         for parameters, factor in zip(optimizer.param_groups, factors, strict=True):
-            parameters["lr"] = stage.rate * share * factor
+            parameters["lr"] = rate * share * factor
         batch = collate(groups)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             numbers = model(batch.ids, batch.kinds)
@@ -230,12 +215,6 @@ def train(model: Reader, stage: Stage) -> None:
             seconds = time.monotonic() - started
             mean = np.mean(losses[-25:])
             print(f"{step + 1}/{len(work)} loss {mean:.3f} {seconds:.0f} s", flush=True)
-
-
-def every_other(chosen: Sequence[Example]) -> list[Example]:
-    """Return the examples of every other group, by name, from the second on."""
-    unseen = set(sorted({example.group for example in chosen})[::2])
-    return [example for example in chosen if example.group not in unseen]
 
 
 def main() -> None:
@@ -255,13 +234,14 @@ def main() -> None:
     if arguments.clozes.exists():
         model.load_state_dict(load_file(arguments.clozes))
     else:
-        train(model, Stage(clozes(arguments.data), 1, 1e-4))
+        train(model, clozes(arguments.data), passes=1, rate=1e-4)
         save_file(model.state_dict(), arguments.clozes)
     squad = examples(*read_squad(arguments.data), draw)
     if arguments.half:
-        squad = every_other(squad)
+        unseen = unseen_titles(example.group for example in squad)
+        squad = [example for example in squad if example.group not in unseen]
     nq = examples(*read_nq(arguments.data), draw)
-    train(model, Stage([*squad, *nq], PASSES, 8e-5))
+    train(model, [*squad, *nq], passes=PASSES, rate=8e-5)
     save_file(model.state_dict(), arguments.out)
 
 
